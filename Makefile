@@ -1,0 +1,34 @@
+# Two commands: `make demo` shows it, `make test` checks it. Both set up .venv the first time.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+RUN ?= $(if $(CASES),cases,demo)
+OUT := runs/$(RUN)
+
+.PHONY: demo test lint setup clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# CASES=<folder | .jsonl | .jsonl.gz | .zip>  real cases; without it a SIMULATED cohort is drawn.
+# RUN=<name>  the run's folder below runs/; a run that was stopped goes on.
+demo: $(READY)
+	$(BIN)/python -m jobs.run_flow --out $(OUT) $(if $(CASES),--cases "$(CASES)") --set data_dir=$(OUT)/data
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+clean:
+	rm -rf $(VENV) runs build dist *.egg-info

@@ -1,0 +1,1 @@
+"""Processes: thin Ray actors around the core, durable before they answer."""

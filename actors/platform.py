@@ -1,0 +1,154 @@
+"""One sharing platform as a process: the only writer of its ledger and its index."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import ray
+
+from actors.options import actor_options, platform_name
+from cluster.access.simulated_network import SimulatedNetwork
+from cluster.clock import SystemClock
+from cluster.contracts.ingest import IngestReport, Source
+from cluster.contracts.result import PlatformResult, ScreeningReport
+from cluster.contracts.sharing import (
+    DecisionRecord,
+    DeliveryStatus,
+    Envelope,
+    Peer,
+    PlatformTag,
+    Receipt,
+    Refusal,
+    RelatedItem,
+    RelatedQuery,
+    Settlement,
+)
+from cluster.contracts.trend import Prediction
+from cluster.flow import accesses, cases, decisions, related, search, summary
+from cluster.flow import deliveries as delivery_steps
+from cluster.flow.accesses import Recorded
+from cluster.flow.platform import open_platform, platform_folder
+from cluster.flow.search import CaseHit, CaseQuery
+from cluster.settings import Settings
+from cluster.storage.lance import LanceIndex
+from cluster.storage.ontology import load_ontology
+
+
+class PlatformService:
+    """The steps of one platform, one call at a time; every call may be repeated."""
+
+    def __init__(self, platform_id: str, settings: Settings) -> None:
+        """Open the platform's storage, and let the index catch up with the ledger."""
+        index = LanceIndex(str(platform_folder(settings.data_dir, platform_id) / "index"))
+        ontology = load_ontology(settings.data_dir)
+        self._platform = open_platform(platform_id, index, ontology, settings, SystemClock())
+        cases.project(self._platform)
+
+    def describe(self) -> tuple[str, int]:
+        """Return the platform's public key and its process id."""
+        return self._platform.keys.public_key, os.getpid()
+
+    def set_peers(self, peers: Sequence[Peer]) -> None:
+        """Take over what the network says of the others; new ones get what is shared."""
+        decisions.take_over_peers(self._platform, peers)
+
+    def ingest(self, source: Source) -> tuple[IngestReport, dict[str, float]]:
+        """Take in a source; returns the report and what the platform's cases are about."""
+        report = cases.ingest(self._platform, source)
+        return report, cases.category_mix(self._platform)
+
+    def screen(self, person_years: float) -> ScreeningReport:
+        """Screen every own case (S310-S330)."""
+        return cases.screen_cases(self._platform, person_years)
+
+    def search(self, query: CaseQuery) -> list[CaseHit]:
+        """Search the platform's cases (S400)."""
+        return search.search(self._platform, query)
+
+    def rebuild_index(self) -> int:
+        """Make the index anew from the ledger."""
+        return cases.rebuild_index(self._platform)
+
+    def record_events(self, events: pa.Table) -> Recorded:
+        """Store the access events of own cases (S500)."""
+        return accesses.record_events(self._platform, accesses.own_events(self._platform, events))
+
+    def simulate_accesses(
+        self, network: SimulatedNetwork, start: float, days: float, seed: int
+    ) -> Recorded:
+        """Draw and store a SIMULATED access history."""
+        return accesses.record_simulated_events(
+            self._platform, network, start=start, days=days, seed=seed
+        )
+
+    def access_windows(self, as_of: float, history_days: float) -> pa.Table:
+        """Cut the access history into windows (S600)."""
+        return accesses.access_windows(self._platform, as_of, history_days)
+
+    def returned(self, first: Sequence[Prediction]) -> list[str]:
+        """Return the cases whose second index is asked (S820)."""
+        return decisions.returned(self._platform, first)
+
+    def decide(
+        self,
+        as_of: float,
+        first: Sequence[Prediction],
+        second: Sequence[Prediction],
+        peers: Sequence[Peer],
+    ) -> list[DecisionRecord]:
+        """Decide on every rare case of the period (S800-S840)."""
+        return decisions.decide(self._platform, as_of, first, second, peers)
+
+    def release_claims(self, owner: str) -> int:
+        """Take back what an earlier courier left claimed."""
+        return delivery_steps.release_claims(self._platform, owner)
+
+    def claim(self, owner: str, limit: int) -> list[Envelope]:
+        """Hand due deliveries to a courier, through the gate (S900)."""
+        return delivery_steps.claim(self._platform, owner, limit)
+
+    def settle(self, settlements: Sequence[Settlement]) -> float | None:
+        """Bring home how attempts went; returns when the next delivery is due."""
+        delivery_steps.settle(self._platform, settlements)
+        return delivery_steps.next_due_at(self._platform)
+
+    def delivery_statuses(self) -> list[DeliveryStatus]:
+        """Return the outbox."""
+        return delivery_steps.statuses(self._platform)
+
+    def receive(self, envelopes: Sequence[Envelope]) -> list[Receipt | Refusal]:
+        """Take in deliveries from other platforms (S1000)."""
+        return delivery_steps.receive(self._platform, envelopes)
+
+    def related_queries(self, now: float) -> list[RelatedQuery]:
+        """Return what to ask for the shared cases that are due (S1020)."""
+        return related.due_queries(self._platform, now)
+
+    def find_related(
+        self, asker: str, queries: Sequence[RelatedQuery]
+    ) -> dict[str, list[RelatedItem]]:
+        """Answer another platform's questions (S1010)."""
+        return related.find_related(self._platform, asker, queries)
+
+    def store_related(self, now: float, answers: dict[str, list[RelatedItem]]) -> int:
+        """Keep and push what is new or changed (S1030)."""
+        return related.store_related(self._platform, now, answers)
+
+    def related_of(self, case_id: str) -> list[RelatedItem]:
+        """Return what is kept beside a case (S1040)."""
+        return related.related_of(self._platform, case_id)
+
+    def result(self, source: Source, tag: PlatformTag | None, as_of: float) -> PlatformResult:
+        """Gather the platform's result."""
+        return summary.platform_result(self._platform, source, tag, as_of)
+
+    def backup(self, folder: str) -> list[str]:
+        """Copy the ledger and the keys into a folder; returns the files."""
+        return summary.backup(self._platform, folder)
+
+
+def start_platform(platform_id: str, settings: Settings) -> Any:  # noqa: ANN401 - a handle, which Ray does not type
+    """Return the platform's actor, started where there is none."""
+    actor = ray.remote(PlatformService).options(**actor_options(platform_name(platform_id)))
+    return actor.remote(platform_id, settings)

@@ -1,0 +1,78 @@
+"""A connection to a Ray cluster and to Dazzle's actors on it."""
+
+import logging
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+
+from actors.network import start_network
+from actors.options import NAMESPACE
+from actors.platform import start_platform
+from actors.registry import start_registry
+from actors.supervisor import start_supervisor
+from actors.trend import start_trend
+from cluster.settings import Settings
+
+OBJECT_STORE_BYTES = 512 << 20
+LOCAL_CPUS = 2
+
+
+@dataclass(frozen=True)
+class Session:
+    """Handles of the actors that a job talks to."""
+
+    settings: Settings
+    supervisor: Any
+    network: Any
+    registry: Any
+    trend: Any
+    platforms: dict[str, Any]
+
+
+@contextmanager
+def connected() -> Iterator[None]:
+    """Use the cluster that ``RAY_ADDRESS`` names, or start one in this machine for the time.
+
+    A cluster that is started here listens on the loopback address only. Ray turns its token check
+    on for it; the token lives in this process and its children, not on the disk.
+    """
+    address = os.environ.get("RAY_ADDRESS")
+    if address:
+        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False)
+    else:
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_worker_niceness", "0")
+        ray.init(
+            address="local",
+            namespace=NAMESPACE,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            num_cpus=max(LOCAL_CPUS, os.cpu_count() or LOCAL_CPUS),
+            object_store_memory=OBJECT_STORE_BYTES,
+            _node_ip_address="127.0.0.1",
+        )
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def open_session(settings: Settings, platform_ids: Sequence[str]) -> Session:
+    """Return handles of the actors, started where they are missing."""
+    supervisor = start_supervisor(settings)
+    ray.get(supervisor.ensure.remote(list(platform_ids)))
+    return Session(
+        settings=settings,
+        supervisor=supervisor,
+        network=start_network(settings),
+        registry=start_registry(settings),
+        trend=start_trend(settings),
+        platforms={name: start_platform(name, settings) for name in platform_ids},
+    )

@@ -1,0 +1,1 @@
+"""Access to cases: exact counts, the first preset period, transmission paths (S500 to S530)."""

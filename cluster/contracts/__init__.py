@@ -1,0 +1,1 @@
+"""What crosses a process: messages, tables, results. A field is added, never taken away."""

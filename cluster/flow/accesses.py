@@ -1,0 +1,202 @@
+"""Accesses are counted, cut into windows, and followed along their paths (S350-S530)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cluster.access.counting import Refusal, bin_counts, checked_events
+from cluster.access.period import first_period_days, visits_per_day
+from cluster.access.propagation import propagation_indexes, transmission_trees
+from cluster.access.simulated_network import SimulatedNetwork
+from cluster.access.simulation import simulate_accesses
+from cluster.clock import DAY_S
+from cluster.contracts.access import EVENTS
+from cluster.contracts.result import PeriodSummary, PropagationSummary
+from cluster.contracts.trend import N_FUT, N_OBS, WINDOWS
+from cluster.errors import EventInvalid
+from cluster.flow.cases import rare_case_ids, rare_cases
+from cluster.flow.platform import Platform
+from cluster.screening.rare_feature import rare_features
+from cluster.storage import cases as case_rows
+from cluster.storage import events as event_rows
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """How a batch of events was taken."""
+
+    new: int
+    repeated: int
+    refused: list[Refusal]
+
+
+@dataclass(frozen=True)
+class PeriodCounts:
+    """Clicks and usages of each rare case in the current first preset period."""
+
+    period: PeriodSummary
+    clicks: dict[str, int]
+    usages: dict[str, int]
+
+
+def record_events(platform: Platform, events: pa.Table) -> Recorded:
+    """Store access events; an id that was stored before counts once (S500)."""
+    checked, refused = checked_events(events, now=platform.clock.now())
+    with platform.ledger.begin() as tx:
+        new = event_rows.put_events(tx, checked)
+    return Recorded(new, events.num_rows - len({r.row for r in refused}) - new, refused)
+
+
+def own_events(platform: Platform, events: pa.Table) -> pa.Table:
+    """Return the events that are about the platform's own cases: a case's events lie at its home.
+
+    Raises:
+        EventInvalid: there is no column ``case_id``.
+    """
+    if "case_id" not in events.column_names:
+        what = "the column case_id is missing"
+        raise EventInvalid(what, remedy=f"Columns are {', '.join(EVENTS.names)}.")
+    with platform.ledger.begin() as tx:
+        own = case_rows.own_columns(tx, platform.platform_id)["case_id"].combine_chunks()
+    return events.filter(pc.is_in(events["case_id"], value_set=own))
+
+
+def record_simulated_events(
+    platform: Platform, network: SimulatedNetwork, *, start: float, days: float, seed: int
+) -> Recorded:
+    """Draw a SIMULATED access history of the rare cases and store it."""
+    return record_events(
+        platform,
+        simulate_accesses(
+            rare_case_ids(platform),
+            home=platform.platform_id,
+            network=network,
+            start=start,
+            days=days,
+            seed=seed,
+            birth_days=days,
+        ),
+    )
+
+
+def current_period(platform: Platform, as_of: float) -> PeriodSummary:
+    """Return the first preset period that ends at an instant; its length follows the visits."""
+    days = platform.settings.visits_window_days
+    with platform.ledger.begin() as tx:
+        visits = event_rows.visits(tx, as_of - days * DAY_S, as_of)
+        total = event_rows.count_events(tx)
+    per_day = visits_per_day(visits, days)
+    return PeriodSummary(
+        period_end=as_of,
+        period_days=first_period_days(per_day, platform.settings),
+        visits_per_day=per_day,
+        events=total,
+    )
+
+
+def count_period(platform: Platform, as_of: float) -> PeriodCounts:
+    """Count the period that ends at an instant; renew the rare features from it (S360, S500)."""
+    period = current_period(platform, as_of)
+    rare = rare_cases(platform)
+    case_ids = [str(case_id) for case_id in rare["case_id"].to_pylist()]
+    with platform.ledger.begin() as tx:
+        events = event_rows.get_events(tx, before=as_of)
+    length = period.period_days * DAY_S
+    clicks, usages = (
+        counts[:, 0]
+        for counts in bin_counts(
+            events, cases=case_ids, start=as_of - length, bin_s=length, n_bins=1
+        )
+    )
+    heat = rare_features(clicks + usages, rare["category"].combine_chunks())
+    values = dict(zip(case_ids, np.round(heat, 6).tolist(), strict=True))
+    with platform.ledger.begin() as tx:
+        case_rows.set_rare_features(tx, values)
+    platform.index.set_rare_features(values)
+    by_case = [dict(zip(case_ids, column.tolist(), strict=True)) for column in (clicks, usages)]
+    return PeriodCounts(period, *by_case)
+
+
+def propagation(platform: Platform, at: float) -> list[PropagationSummary]:
+    """Return the propagation index of each case with an event before an instant (S520, S530)."""
+    with platform.ledger.begin() as tx:
+        trees = transmission_trees(event_rows.get_events(tx, before=at))
+    found = propagation_indexes(trees, at=at)
+    return [PropagationSummary(case_id=p.case_id, index=p.index, parts=p.parts) for p in found]
+
+
+def access_windows(platform: Platform, as_of: float, history_days: float) -> pa.Table:
+    """Cut the history of the rare cases into windows (S600).
+
+    The newest window of a case ends at ``as_of`` and has no label yet; earlier ones end a whole
+    number of periods before, and are labelled by what came in the period after. A case has a
+    window only from its first event on, but always the newest one.
+
+    Returns:
+        Rows of ``WINDOWS``, newest cut first.
+    """
+    length = current_period(platform, as_of).period_days * DAY_S
+    start = as_of - history_days * DAY_S
+    case_ids = rare_case_ids(platform)
+    with platform.ledger.begin() as tx:
+        events = event_rows.get_events(tx, before=as_of)
+    trees = transmission_trees(events)
+    born = _first_event(events, case_ids)
+    parts = []
+    for number in range(int((as_of - start) // length)):
+        cut = as_of - number * length
+        indexes = {p.case_id: p.index for p in propagation_indexes(trees, at=cut)}
+        part = _windows_at(platform.platform_id, case_ids, events, born, cut=cut, length=length)
+        spread = pa.array([indexes.get(case_id) for case_id in case_ids], pa.float64())
+        part = part.set_column(part.schema.get_field_index("propagation"), "propagation", spread)
+        if number == 0:
+            future = part.schema.get_field_index("fut_total")
+            unknown = pa.nulls(part.num_rows, pa.float64())
+            parts.append(part.set_column(future, "fut_total", unknown))
+        else:
+            parts.append(part.filter(pa.array(born < cut)))
+    return pa.concat_tables(parts).cast(WINDOWS) if parts else WINDOWS.empty_table()
+
+
+def _windows_at(
+    platform_id: str,
+    case_ids: list[str],
+    events: pa.Table,
+    born: npt.NDArray[np.float64],
+    *,
+    cut: float,
+    length: float,
+) -> pa.Table:
+    bin_s = length / N_OBS
+    clicks, usages = bin_counts(
+        events, cases=case_ids, start=cut - length, bin_s=bin_s, n_bins=N_OBS + N_FUT
+    )
+    n = len(case_ids)
+    seen, after = slice(0, N_OBS), slice(N_OBS, None)
+    age = np.where(np.isfinite(born), (cut - born) / DAY_S, 0.0)
+    columns = {
+        "sample_id": [f"{platform_id}/{case_id}@{cut:.0f}" for case_id in case_ids],
+        "item_id": case_ids,
+        "platform": [platform_id] * n,
+        "cut": np.full(n, cut),
+        "bin_days": np.full(n, bin_s / DAY_S),
+        "n_obs": np.full(n, N_OBS, np.int32),
+        "n_fut": np.full(n, N_FUT, np.int32),
+        "age_days": np.maximum(age, 0.0),
+        "clicks": list(clicks[:, seen].astype(np.float64)),
+        "usages": list(usages[:, seen].astype(np.float64)),
+        "propagation": pa.nulls(n, pa.float64()),
+        "fut_total": (clicks + usages)[:, after].sum(axis=1).astype(np.float64),
+    }
+    return pa.table([pa.array(c, WINDOWS.field(k).type) for k, c in columns.items()], WINDOWS.names)
+
+
+def _first_event(events: pa.Table, case_ids: list[str]) -> npt.NDArray[np.float64]:
+    """Return the time of each case's first event [C]; infinite where it has none."""
+    first = events.group_by("case_id").aggregate([("at", "min")])
+    places = pc.index_in(pa.array(case_ids, pa.string()), value_set=first["case_id"])
+    times = first["at_min"].combine_chunks().take(places)
+    return np.asarray(times.fill_null(np.inf), np.float64)

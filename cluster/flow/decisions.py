@@ -1,0 +1,162 @@
+"""The decision on each rare case, and the deliveries that follow from it (S700-S900)."""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection
+
+from cluster.case.case import read_case
+from cluster.case.redaction import redact
+from cluster.contracts.sharing import DecisionRecord, Envelope, Peer
+from cluster.contracts.trend import Prediction
+from cluster.flow.accesses import PeriodCounts, count_period, propagation
+from cluster.flow.platform import Platform
+from cluster.ids import canonical_json, key_of, sha256
+from cluster.sharing import decision
+from cluster.sharing.decision import IndexRange
+from cluster.sharing.tag import related_platforms
+from cluster.storage import cases as case_rows
+from cluster.storage import deliveries, journal
+from cluster.storage.cases import StoredCase
+
+
+def preset_range(platform: Platform) -> IndexRange:
+    """Return the preset index of a platform (S800)."""
+    return IndexRange(platform.settings.share_index_min, platform.settings.share_index_max)
+
+
+def returned(platform: Platform, first: Iterable[Prediction]) -> list[str]:
+    """Return the cases that get the return instruction: their second index is asked (S820)."""
+    preset = preset_range(platform)
+    return [p.item_id for p in first if decision.returns(p.index, preset)]
+
+
+def decide(
+    platform: Platform,
+    as_of: float,
+    first: Sequence[Prediction],
+    second: Sequence[Prediction],
+    peers: Sequence[Peer],
+) -> list[DecisionRecord]:
+    """Decide on every rare case of the period that is not out yet, once (S800-S840).
+
+    A decision, the deliveries that it starts and its audit row are one transaction. Decisions that
+    stand already are returned as they are.
+
+    Args:
+        platform: the home of the cases.
+        as_of: end of the period.
+        first: first index of each case.
+        second: second index of the cases that got the return instruction; empty without a model.
+        peers: the other platforms with what their tags say, nearest field first for each case.
+    """
+    counts = count_period(platform, as_of)
+    spread = {summary.case_id: summary.index for summary in propagation(platform, as_of)}
+    second_of = {prediction.item_id: prediction for prediction in second}
+    with platform.ledger.begin() as tx:
+        out = deliveries.uploaded_cases(tx)
+        stored = case_rows.get_cases(tx, [p.item_id for p in first])
+        for prediction in first:
+            case = stored.get(prediction.item_id)
+            if case is None or case.case_id in out or case.state != "active":
+                continue
+            record = _record(
+                platform,
+                case,
+                counts,
+                prediction,
+                second_of.get(case.case_id),
+                spread.get(case.case_id, 0.0),
+            )
+            targets = related_platforms(peers, case.category)
+            record = record.model_copy(
+                update={"targets": targets if record.outcome == "upload" else ()}
+            )
+            if deliveries.put_decision(tx, record):
+                _upload(tx, platform, case, record)
+        return deliveries.get_decisions(tx, period_end=as_of)
+
+
+def take_over_peers(platform: Platform, peers: Sequence[Peer]) -> int:
+    """Store what is known of the other platforms, and queue the shared cases for new ones (S900).
+
+    Returns:
+        The number of shared cases that were looked at.
+    """
+    with platform.ledger.begin() as tx:
+        deliveries.put_peers(tx, peers)
+        shared = [r for r in deliveries.get_decisions(tx) if r.outcome == "upload"]
+        stored = case_rows.get_cases(tx, [record.case_id for record in shared])
+        for record in shared:
+            case = stored[record.case_id]
+            if case.rev == record.rev:
+                _queue(tx, platform, case, record, related_platforms(peers, case.category))
+    return len(shared)
+
+
+def _record(
+    platform: Platform,
+    case: StoredCase,
+    counts: PeriodCounts,
+    first: Prediction,
+    second: Prediction | None,
+    spread: float,
+) -> DecisionRecord:
+    preset = preset_range(platform)
+    verdict = decision.decide(first.index, second.index if second else None, preset)
+    period = counts.period
+    return DecisionRecord(
+        decision_id=key_of(platform.platform_id, case.case_id, case.rev, period.period_end),
+        case_id=case.case_id,
+        rev=case.rev,
+        platform=platform.platform_id,
+        period_end=period.period_end,
+        period_days=period.period_days,
+        visits_per_day=period.visits_per_day,
+        clicks=counts.clicks.get(case.case_id, 0),
+        usages=counts.usages.get(case.case_id, 0),
+        propagation_index=spread,
+        index_min=preset.low,
+        index_max=preset.high,
+        first=first,
+        second=second,
+        outcome=verdict.outcome,
+        decided_by=verdict.decided_by,
+        reason=verdict.reason,
+        targets=(),
+    )
+
+
+def _upload(tx: Connection, platform: Platform, case: StoredCase, record: DecisionRecord) -> None:
+    """Queue a delivery to each target: the upload instruction (S900)."""
+    facts = {"decision": record.decision_id, "outcome": record.outcome}
+    journal.append_audit(tx, platform.clock.now(), "decision", facts)
+    _queue(tx, platform, case, record, record.targets)
+
+
+def _queue(
+    tx: Connection,
+    platform: Platform,
+    case: StoredCase,
+    record: DecisionRecord,
+    targets: Sequence[str],
+) -> None:
+    """Put one delivery a target into the outbox, where it is not there yet."""
+    for peer in targets:
+        shared_id = platform.shared_id(case.case_id, peer)
+        payload = redacted_payload(platform, case, shared_id)
+        envelope = Envelope(
+            delivery_id=key_of("case", record.decision_id, peer),
+            kind="case",
+            sender=platform.platform_id,
+            receiver=peer,
+            case_id=shared_id,
+            digest=sha256(payload),
+            payload=payload,
+            epoch=0,
+        )
+        deliveries.queue(tx, envelope, case.case_id, now=platform.clock.now())
+
+
+def redacted_payload(platform: Platform, case: StoredCase, shared_id: str) -> str:
+    """Return what of a case may leave, as canonical JSON."""
+    return canonical_json(redact(read_case(case.document), shared_id, platform.platform_id))

@@ -1,0 +1,218 @@
+"""What leaves and what arrives: claim behind the gate, receive once, settle (S900, S1000)."""
+
+import json
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Row
+
+from cluster.case.case import read_case
+from cluster.contracts.sharing import (
+    DeliveryStatus,
+    Envelope,
+    Receipt,
+    Refusal,
+    RelatedItem,
+    Settlement,
+)
+from cluster.errors import CaseInvalid
+from cluster.flow.cases import project
+from cluster.flow.decisions import redacted_payload
+from cluster.flow.platform import Platform
+from cluster.ids import sha256
+from cluster.sharing import delivery as machine
+from cluster.sharing import gate
+from cluster.sharing.delivery import Event
+from cluster.sharing.receipt import is_valid, sign
+from cluster.storage import cases as case_rows
+from cluster.storage import deliveries, journal
+
+
+def release_claims(platform: Platform, owner: str) -> int:
+    """Take back what an earlier courier left claimed; its late settlements no longer count."""
+    with platform.ledger.begin() as tx:
+        left = deliveries.claimed_by_others(tx, owner)
+        for one in left:
+            released = machine.settle(
+                one,
+                Event.RELEASE,
+                now=platform.clock.now(),
+                attempts_max=platform.settings.attempts_max,
+            )
+            deliveries.save_delivery(tx, released)
+    return len(left)
+
+
+def claim(platform: Platform, owner: str, limit: int) -> list[Envelope]:
+    """Claim due deliveries for a courier; each passes the gate in the claim's own transaction.
+
+    The audit row of the attempt is durable before the envelope leaves this call.
+    """
+    now = platform.clock.now()
+    claimed = []
+    with platform.ledger.begin() as tx:
+        for one, row in deliveries.candidates(tx, now=now, limit=limit):
+            envelope = Envelope.model_validate_json(row.payload)
+            denial = _denial(tx, platform, row, envelope)
+            if denial:
+                parked = machine.settle(
+                    one,
+                    Event.DENY,
+                    now=now,
+                    attempts_max=platform.settings.attempts_max,
+                    reason=denial,
+                )
+                deliveries.save_delivery(tx, parked)
+                facts = {"delivery": one.delivery_id, "reason": denial}
+                journal.append_audit(tx, now, "disclosure denied", facts)
+                continue
+            taken = machine.claim(one, owner, now=now, lease_s=platform.settings.lease_s)
+            deliveries.save_delivery(tx, taken)
+            facts = {"delivery": one.delivery_id, "peer": row.peer, "digest": row.digest}
+            journal.append_audit(tx, now, "disclosure attempted", facts)
+            claimed.append(envelope.model_copy(update={"epoch": taken.epoch}))
+    return claimed
+
+
+def settle(platform: Platform, settlements: Sequence[Settlement]) -> None:
+    """Bring home how attempts went; a settlement of an older epoch changes nothing."""
+    now = platform.clock.now()
+    with platform.ledger.begin() as tx:
+        for settlement in settlements:
+            found = deliveries.get_delivery(tx, settlement.delivery_id)
+            if found is None or found[0].epoch != settlement.epoch:
+                continue
+            one, row = found
+            if one.state is not machine.State.CLAIMED:
+                continue
+            event, reason = _outcome(tx, row, settlement)
+            settled = machine.settle(
+                one,
+                event,
+                now=now,
+                attempts_max=platform.settings.attempts_max,
+                reason=reason,
+            )
+            receipt = settlement.receipt if event is Event.RECEIPT else None
+            deliveries.save_delivery(tx, settled, receipt)
+            facts = {"delivery": one.delivery_id, "state": settled.state, "reason": reason}
+            journal.append_audit(tx, now, "disclosure settled", facts)
+
+
+def receive(platform: Platform, envelopes: Sequence[Envelope]) -> list[Receipt | Refusal]:
+    """Take in deliveries from other platforms, each once, and answer with receipts.
+
+    All that is accepted is durable before the first receipt leaves; a delivery that came before
+    is answered with the receipt of the first time.
+    """
+    with platform.ledger.begin() as tx:
+        answers = [_receive_one(tx, platform, envelope) for envelope in envelopes]
+    project(platform)
+    return answers
+
+
+def next_due_at(platform: Platform) -> float | None:
+    """Return when the next open delivery may be claimed; None where none is open."""
+    with platform.ledger.begin() as tx:
+        return deliveries.next_due_at(tx)
+
+
+def statuses(platform: Platform) -> list[DeliveryStatus]:
+    """Return every row of the outbox."""
+    with platform.ledger.begin() as tx:
+        return deliveries.delivery_statuses(tx)
+
+
+def _denial(
+    tx: Connection, platform: Platform, row: Row[tuple[object, ...]], envelope: Envelope
+) -> str:
+    peer = deliveries.get_peer(tx, envelope.receiver)
+    case = case_rows.get_case(tx, row.case_id)
+    if envelope.kind == "case":
+        redacted = case is not None and envelope.payload == redacted_payload(
+            platform, case, envelope.case_id
+        )
+    else:
+        redacted = sha256(envelope.payload) == envelope.digest
+    facts = gate.GateFacts(
+        case_is_active=case is not None and case.state == "active",
+        consent_is_given=case is not None and case.consent == "share",
+        peer_is_linked=peer is not None and peer.linked,
+        peer_has_agreement=peer is not None and peer.agreed,
+        peer_has_key=peer is not None and bool(peer.public_key),
+        decision_is_upload=deliveries.is_uploaded(tx, row.case_id),
+        payload_is_redacted=redacted,
+    )
+    return gate.denial(facts)
+
+
+def _outcome(
+    tx: Connection, row: Row[tuple[object, ...]], settlement: Settlement
+) -> tuple[Event, str]:
+    """Judge an answer: only a valid receipt is a delivery, a refusal is final, the rest is none."""
+    if settlement.refusal:
+        return Event.REFUSAL, settlement.refusal.code
+    if settlement.receipt is None:
+        return Event.SILENCE, "no_answer"
+    peer = deliveries.get_peer(tx, row.peer)
+    if peer and is_valid(
+        settlement.receipt,
+        peer.public_key,
+        delivery_id=settlement.delivery_id,
+        digest=row.digest,
+    ):
+        return Event.RECEIPT, ""
+    return Event.SILENCE, "receipt_invalid"
+
+
+def _receive_one(tx: Connection, platform: Platform, envelope: Envelope) -> Receipt | Refusal:
+    known = deliveries.get_receipt(tx, envelope.sender, envelope.delivery_id)
+    if known:
+        if known.digest == envelope.digest:
+            return known
+        return _refused(envelope, "delivery_id_conflict", "the key came with another content")
+    peer = deliveries.get_peer(tx, envelope.sender)
+    if peer is None or not (peer.linked and peer.agreed):
+        return _refused(envelope, "agreement_missing", "the sender may not send here")
+    if envelope.receiver != platform.platform_id:
+        return _refused(envelope, "wrong_receiver", "addressed to another platform")
+    if sha256(envelope.payload) != envelope.digest:
+        return _refused(envelope, "digest_mismatch", "the content is not what was signed for")
+    refusal = _keep(tx, platform, envelope)
+    if refusal:
+        return refusal
+    now = platform.clock.now()
+    receipt = sign(
+        Receipt(
+            delivery_id=envelope.delivery_id,
+            receiver=platform.platform_id,
+            digest=envelope.digest,
+            received_at=now,
+        ),
+        platform.keys.signing_key,
+    )
+    deliveries.put_receipt(tx, envelope, receipt)
+    facts = {"delivery": envelope.delivery_id, "sender": envelope.sender, "kind": envelope.kind}
+    journal.append_audit(tx, now, "import", facts)
+    return receipt
+
+
+def _keep(tx: Connection, platform: Platform, envelope: Envelope) -> Refusal | None:
+    """Store the content; a refusal where it cannot be read."""
+    if envelope.kind == "related":
+        items = [RelatedItem.model_validate(item) for item in json.loads(envelope.payload)]
+        deliveries.put_related(tx, envelope.case_id, items)
+        return None
+    try:
+        case = read_case(envelope.payload)
+    except CaseInvalid as error:
+        return _refused(envelope, error.code, error.what)
+    if case.case_id != envelope.case_id:
+        return _refused(envelope, "case_id_mismatch", "the case is not the one announced")
+    rows = platform.ontology.resolve(case.observed).rows
+    category = platform.ontology.category(rows)
+    case_rows.put_cases(tx, [(case, category)], origin=envelope.sender)
+    return None
+
+
+def _refused(envelope: Envelope, code: str, reason: str) -> Refusal:
+    return Refusal(delivery_id=envelope.delivery_id, code=code, reason=reason)

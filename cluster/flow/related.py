@@ -1,0 +1,156 @@
+"""Related cases and literature beside a shared case, renewed on schedule (S1010-S1040)."""
+
+from collections.abc import Mapping, Sequence
+
+from cluster.case.case import read_case
+from cluster.contracts.sharing import Envelope, RelatedItem, RelatedQuery
+from cluster.flow.platform import Platform
+from cluster.ids import canonical_json, key_of, sha256
+from cluster.ontology import term_id
+from cluster.retrieval.feature import vectors
+from cluster.retrieval.ranking import explain, similarity
+from cluster.sharing.refresh import best_items, is_due, new_or_changed
+from cluster.storage import cases as case_rows
+from cluster.storage import deliveries
+
+NETWORK = "network"
+"""Audience of the names under which a platform asks about its cases."""
+CANDIDATES = 20
+TERMS_NAMED = 3
+
+
+def due_queries(platform: Platform, now: float) -> list[RelatedQuery]:
+    """Return what to ask for the shared cases whose related material is to be renewed."""
+    with platform.ledger.begin() as tx:
+        due = [
+            case_id
+            for case_id in sorted(deliveries.uploaded_cases(tx))
+            if is_due(deliveries.refreshed_at(tx, case_id), now, platform.settings.refresh_days)
+        ]
+        stored = case_rows.get_cases(tx, due)
+    queries = []
+    for case_id in due:
+        case = read_case(stored[case_id].document)
+        rows = platform.ontology.resolve(case.observed).rows
+        numbers = platform.ontology.numbers
+        queries.append(
+            RelatedQuery(
+                case_id=platform.shared_id(case_id, NETWORK),
+                terms=tuple(int(numbers[row]) for row in rows),
+                disease_id=stored[case_id].disease_id or "",
+            )
+        )
+    return queries
+
+
+def find_related(
+    platform: Platform, asker: str, queries: Sequence[RelatedQuery]
+) -> dict[str, list[RelatedItem]]:
+    """Answer from the platform's own cases and their publications, under names made for the asker.
+
+    A case that is asked about is not related to itself. A platform that may not receive cases from
+    here gets no answer.
+    """
+    with platform.ledger.begin() as tx:
+        peer = deliveries.get_peer(tx, asker)
+    is_home = asker == platform.platform_id
+    if not (is_home or (peer and peer.linked and peer.agreed)):
+        return {}
+    asked = [
+        platform.ontology.resolve(term_id(number) for number in query.terms).rows
+        for query in queries
+    ]
+    found = platform.index.nearest(vectors(asked, platform.ontology), CANDIDATES)
+    answers = {}
+    for query, rows, table in zip(queries, asked, found, strict=True):
+        items: list[RelatedItem] = []
+        for row in table.to_pylist():
+            itself = is_home and platform.shared_id(row["case_id"], NETWORK) == query.case_id
+            if rows and row["state"] == "own" and not itself:
+                items.extend(_items(platform, asker, rows, row))
+        answers[query.case_id] = best_items(items, platform.settings.related_max)
+    return answers
+
+
+def store_related(
+    platform: Platform, now: float, answers: Mapping[str, Sequence[RelatedItem]]
+) -> int:
+    """Keep what is new or changed, and queue it for every platform that was sent the case.
+
+    Args:
+        platform: the home of the cases.
+        now: when the answers were asked for.
+        answers: items by the name the case was asked under; an asked case without items is there
+            with an empty list.
+
+    Returns:
+        The number of new or changed items.
+    """
+    n_pushed = 0
+    with platform.ledger.begin() as tx:
+        own = {platform.shared_id(i, NETWORK): i for i in deliveries.uploaded_cases(tx)}
+        targets = deliveries.case_targets(tx)
+        for name, given in sorted(answers.items()):
+            case_id = own[name]
+            best = best_items(given, platform.settings.related_max)
+            pushed = new_or_changed(best, deliveries.related_digests(tx, case_id))
+            deliveries.set_refreshed(tx, case_id, now)
+            if not pushed:
+                continue
+            n_pushed += len(pushed)
+            deliveries.put_related(tx, case_id, pushed)
+            for peer in targets.get(case_id, []):
+                envelope = _push(platform, case_id, peer, pushed)
+                deliveries.queue(tx, envelope, case_id, now=platform.clock.now())
+    return n_pushed
+
+
+def related_of(platform: Platform, case_id: str) -> list[RelatedItem]:
+    """Return what is kept beside a case, for whoever opens or uses it (S1040)."""
+    with platform.ledger.begin() as tx:
+        return deliveries.get_related(tx, case_id)
+
+
+def _items(
+    platform: Platform, asker: str, asked: tuple[int, ...], row: Mapping[str, object]
+) -> list[RelatedItem]:
+    ontology = platform.ontology
+    numbers = row["terms"]
+    assert isinstance(numbers, list)  # noqa: S101 - the index's schema
+    theirs = ontology.resolve(term_id(number) for number in numbers).rows
+    score = round(similarity(asked, theirs, ontology), 6)
+    matches = explain(asked, theirs, ontology)[:TERMS_NAMED]
+    why = ", ".join(ontology.names[ontology.row_of(match.through)] for match in matches)
+    case = RelatedItem(
+        item_id=platform.shared_id(str(row["case_id"]), asker),
+        kind="case",
+        title=str(row["disease_label"]),
+        platform=platform.platform_id,
+        score=score,
+        why=why,
+    )
+    publication = str(row["publication_id"])
+    if not publication.startswith("PMID:"):
+        return [case]
+    literature = RelatedItem(
+        item_id=publication,
+        kind="literature",
+        title=str(row["publication_title"]),
+        score=score,
+        why=f"reports a similar case: {why}",
+    )
+    return [case, literature]
+
+
+def _push(platform: Platform, case_id: str, peer: str, pushed: Sequence[RelatedItem]) -> Envelope:
+    payload = canonical_json([item.model_dump() for item in pushed])
+    return Envelope(
+        delivery_id=key_of("related", platform.platform_id, case_id, peer, sha256(payload)),
+        kind="related",
+        sender=platform.platform_id,
+        receiver=peer,
+        case_id=platform.shared_id(case_id, peer),
+        digest=sha256(payload),
+        payload=payload,
+        epoch=0,
+    )

@@ -1,0 +1,1 @@
+"""What the registry knows of models and data sets (C11)."""

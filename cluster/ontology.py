@@ -1,0 +1,155 @@
+"""The phenotype ontology as one immutable table: terms, ancestors, information content.
+
+It decides which id a term goes by today and which organ system a case belongs to. It does not
+know where the table came from.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Ints = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float32]
+
+PHENOTYPIC_ABNORMALITY: Final = 118
+"""HP:0000118; its children are the organ systems that serve as categories (S340)."""
+NO_CATEGORY: Final = "uncategorised"
+
+_FIELDS: Final[list["pa.Field[Any]"]] = [
+    pa.field("number", pa.int32(), nullable=False),  # HP:0000118 is 118; rows sorted by it
+    pa.field("name", pa.string(), nullable=False),
+    pa.field("parents", pa.list_(pa.int32()), nullable=False),  # row numbers
+    pa.field("ancestors", pa.list_(pa.int32()), nullable=False),  # row numbers, with itself
+    pa.field("information", pa.float32(), nullable=False),  # -ln of the share of diseases
+    pa.field("replaced_by", pa.int32()),  # row number, for an obsolete term
+    pa.field("obsolete", pa.bool_(), nullable=False),
+]
+TABLE: Final = pa.schema(_FIELDS)
+
+
+def term_number(term_id: str) -> int:
+    """Return 118 for ``HP:0000118``, and -1 for what is not an HPO id."""
+    digits = term_id.removeprefix("HP:")
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) == 7 else -1
+
+
+def term_id(number: int) -> str:
+    """Return ``HP:0000118`` for 118."""
+    return f"HP:{number:07d}"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """A case's terms as rows of the ontology, and the ids that it could not place."""
+
+    rows: tuple[int, ...]
+    replaced: tuple[tuple[str, str], ...]
+    """Obsolete id and the id that stands for it now."""
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Ontology:
+    """Look-ups over the immutable table."""
+
+    table: pa.Table
+    version: str
+
+    @cached_property
+    def numbers(self) -> Ints:
+        """Term numbers, ascending [T]."""
+        return np.asarray(self.table["number"])
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Names by row [T]."""
+        return [str(name) for name in self.table["name"].to_pylist()]
+
+    @cached_property
+    def information(self) -> Floats:
+        """Information content by row, in nats [T]."""
+        return np.asarray(self.table["information"])
+
+    @cached_property
+    def _replaced_by(self) -> Ints:
+        return np.asarray(self.table["replaced_by"].combine_chunks().fill_null(-1))
+
+    @cached_property
+    def _obsolete(self) -> npt.NDArray[np.bool_]:
+        return np.asarray(self.table["obsolete"])
+
+    @cached_property
+    def _ancestors(self) -> tuple[Ints, Ints]:
+        return self._lists("ancestors")
+
+    def _lists(self, column: str) -> tuple[Ints, Ints]:
+        """Return the offsets [T + 1] and the rows of a column of lists."""
+        lists: Any = self.table[column].combine_chunks()
+        return np.asarray(lists.offsets), np.asarray(lists.flatten())
+
+    def row_of(self, given: str) -> int:
+        """Return the row of a term id.
+
+        Raises:
+            KeyError: the ontology has no such term.
+        """
+        return self._row_of[term_number(given)]
+
+    @cached_property
+    def _row_of(self) -> dict[int, int]:
+        return {int(number): row for row, number in enumerate(self.numbers)}
+
+    @cached_property
+    def categories(self) -> Ints:
+        """Rows of the organ systems, by number."""
+        root = self._row_of[PHENOTYPIC_ABNORMALITY]
+        offsets, parents = self._lists("parents")
+        owners = np.repeat(np.arange(len(self.numbers), dtype=np.int32), np.diff(offsets))
+        rows: Ints = owners[parents == root]
+        return rows
+
+    def ancestors(self, row: int) -> Ints:
+        """Rows of a term and of everything above it."""
+        offsets, flat = self._ancestors
+        return flat[offsets[row] : offsets[row + 1]]
+
+    def closure(self, rows: Iterable[int]) -> Ints:
+        """Rows of the terms and of everything above them, each once, ascending."""
+        parts = [self.ancestors(row) for row in rows]
+        return np.unique(np.concatenate(parts)) if parts else np.empty(0, np.int32)
+
+    def resolve(self, term_ids: Iterable[str]) -> Terms:
+        """Place term ids: obsolete ones go to what replaced them, unknown ones are named."""
+        rows: list[int] = []
+        replaced: list[tuple[str, str]] = []
+        unknown: list[str] = []
+        for given in term_ids:
+            row = self._row_of.get(term_number(given), -1)
+            if row >= 0 and self._obsolete[row]:
+                row = int(self._replaced_by[row])
+                if row >= 0:
+                    replaced.append((given, term_id(int(self.numbers[row]))))
+            if row < 0:
+                unknown.append(given)
+            else:
+                rows.append(row)
+        return Terms(tuple(dict.fromkeys(rows)), tuple(replaced), tuple(unknown))
+
+    def category(self, rows: Iterable[int]) -> str:
+        """Name the organ system that the terms say most about (S340).
+
+        Each organ system gets the information content of the terms below it; the largest sum
+        wins, and the lower term number where two are equal.
+        """
+        weights = np.zeros(len(self.categories), np.float64)
+        for row in rows:
+            above = np.isin(self.categories, self.ancestors(row), assume_unique=True)
+            weights[above] += self.information[row]
+        if not weights.any():
+            return NO_CATEGORY
+        return self.names[int(self.categories[int(np.argmax(weights))])]

@@ -1,0 +1,280 @@
+"""What the page and the terminal both say of a result: totals, marks, and cases in order.
+
+It decides which numbers rest on simulated parts, and which cases come first. It computes nothing
+that the flow has not decided; it only counts and sorts.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+from cluster.clock import iso
+from cluster.contracts.result import (
+    SIMULATED,
+    ClassSummary,
+    FlowResult,
+    PlatformResult,
+    SharedCase,
+)
+from cluster.contracts.sharing import DecisionRecord, DeliveryStatus, RelatedItem
+from cluster.contracts.trend import TrendCard, TrendMetrics
+
+ACCESS_WORDS: Final = frozenset({"access", "accesses", "event", "events"})
+CASE_WORDS: Final = frozenset({"case", "cases", "cohort", "phenopackets"})
+METRICS: Final = ("msle", "spearman", "auroc_hot", "auprc_hot", "brier")
+LOWER_IS_BETTER: Final = frozenset({"msle", "brier"})
+STATES: Final = ("delivered", "parked", "queued", "claimed")
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Which numbers rest on something simulated."""
+
+    accesses: bool
+    """Accesses, periods, propagation, models and their metrics."""
+    cases: bool
+    """Cases, classes, incidence and ingest."""
+
+    @property
+    def decisions(self) -> bool:
+        """Decisions and deliveries rest on both."""
+        return self.accesses or self.cases
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The head line in numbers."""
+
+    platforms: int
+    cases: int
+    rare_cases: int
+    decisions: int
+    uploads: int
+    deliveries: int
+    """Deliveries of cases; related material goes its own way."""
+    delivered: int
+    receipts: int
+    received: int
+    """Cases that platforms hold from others, by their own ledgers."""
+
+
+@dataclass(frozen=True)
+class CaseRow:
+    """One decided case with everything that belongs to it."""
+
+    decision: DecisionRecord
+    screened: ClassSummary | None
+    """The class of the case; None where the result has none for it."""
+    category: str
+    deliveries: tuple[DeliveryStatus, ...]
+    """Of the case itself."""
+    related: tuple[RelatedItem, ...]
+    related_pushed: int
+    """Deliveries of related material that came with a receipt."""
+
+    @property
+    def label(self) -> str:
+        """Name of the disease, or its id, or a dash."""
+        if self.screened is None:
+            return "–"
+        return self.screened.label or self.screened.class_id
+
+    @property
+    def delivered(self) -> int:
+        """Deliveries of the case that have arrived."""
+        return sum(one.state == "delivered" for one in self.deliveries)
+
+    @property
+    def receipts(self) -> int:
+        """Deliveries of the case with a signed receipt."""
+        return sum(one.receipt is not None for one in self.deliveries)
+
+
+@dataclass(frozen=True)
+class MetricsRow:
+    """Held-out figures of one model, and which of them are the best of their column."""
+
+    name: str
+    is_model: bool
+    metrics: TrendMetrics
+    best: frozenset[str]
+
+
+def marks_of(result: FlowResult) -> Marks:
+    """Say which numbers of a result are simulated.
+
+    The plan and the list of simulated parts both count. A part that is not known here marks
+    everything: a mark too many misleads nobody.
+    """
+    heads = {(part.lower().split() or [""])[0].strip(",.:;") for part in result.simulated}
+    unknown = bool(heads - ACCESS_WORDS - CASE_WORDS)
+    return Marks(
+        accesses=unknown or result.plan.events == SIMULATED or bool(heads & ACCESS_WORDS),
+        cases=unknown or result.plan.cases == SIMULATED or bool(heads & CASE_WORDS),
+    )
+
+
+def simulated_parts(result: FlowResult) -> list[str]:
+    """Name what is simulated, in words; empty where nothing is."""
+    if result.simulated:
+        return list(result.simulated)
+    marks = marks_of(result)
+    return [name for name in ("accesses", "cases") if getattr(marks, name)]
+
+
+def totals_of(result: FlowResult) -> Totals:
+    """Count what the head line says."""
+    sent = [one for platform in result.platforms for one in case_deliveries(platform)]
+    decisions = [one for platform in result.platforms for one in platform.decisions]
+    return Totals(
+        platforms=len(result.platforms),
+        cases=sum(len(platform.screening.cases) for platform in result.platforms),
+        rare_cases=sum(len(platform.screening.rare) for platform in result.platforms),
+        decisions=len(decisions),
+        uploads=sum(one.outcome == "upload" for one in decisions),
+        deliveries=len(sent),
+        delivered=sum(one.state == "delivered" for one in sent),
+        receipts=sum(one.receipt is not None for one in sent),
+        received=sum(n_received(platform) for platform in result.platforms),
+    )
+
+
+def case_deliveries(platform: PlatformResult) -> list[DeliveryStatus]:
+    """Return a platform's deliveries of cases, without those of related material."""
+    return [one for shared in platform.shared for one in shared.deliveries if one.kind == "case"]
+
+
+def n_received(platform: PlatformResult) -> int:
+    """Count the cases that a platform holds from others."""
+    return sum(map(len, platform.received.values()))
+
+
+def n_uploads(platform: PlatformResult) -> int:
+    """Count the decisions of a platform that let a case go out."""
+    return sum(one.outcome == "upload" for one in platform.decisions)
+
+
+def deciding_index(record: DecisionRecord) -> float:
+    """Return the index a case is ordered by: the one that decided, or else the first."""
+    if record.decided_by == "second" and record.second is not None:
+        return record.second.index
+    return record.first.index
+
+
+def case_rows(result: FlowResult, n_max: int | None = None) -> list[CaseRow]:
+    """Return the decided cases: uploads first, then by index, highest first."""
+    rows = [row for platform in result.platforms for row in _rows_of(platform)]
+    rows.sort(
+        key=lambda row: (
+            row.decision.outcome != "upload",
+            -deciding_index(row.decision),
+            row.decision.platform,
+            row.decision.case_id,
+        )
+    )
+    return rows[:n_max]
+
+
+def agreements(result: FlowResult) -> dict[tuple[str, str], bool]:
+    """Return each linked pair, in alphabetical order, and whether both ways have an agreement."""
+    ways = {(source, target): agreed for source, target, agreed in result.links}
+    pairs = sorted({(min(pair), max(pair)) for pair in ways})
+    return {(a, b): ways.get((a, b), False) and ways.get((b, a), False) for a, b in pairs}
+
+
+def metrics_rows(result: FlowResult) -> list[MetricsRow]:
+    """Return the held-out figures of the models and baselines, best ones marked.
+
+    Only rows that were measured on the same number of windows as the first model compete.
+    """
+    cards = [("first model", result.first_model)]
+    if result.second_model is not None:
+        cards.append(("second model", result.second_model))
+    named = [(name, True, card.held_out) for name, card in cards]
+    named += [
+        (name.replace("_", "–"), False, measured)
+        for name, measured in sorted(result.first_model.baselines.items())
+    ]
+    rivals = [row for row in named if row[2].n == result.first_model.held_out.n]
+    best: dict[str, set[str]] = {name: set() for name, _, _ in named}
+    for metric in METRICS if len(rivals) > 1 else ():
+        known = {name: getattr(m, metric) for name, _, m in rivals}
+        values = [value for value in known.values() if value is not None]
+        if values:
+            top = min(values) if metric in LOWER_IS_BETTER else max(values)
+            for name in (name for name, value in known.items() if value == top):
+                best[name].add(metric)
+    return [
+        MetricsRow(name, is_model, measured, frozenset(best[name]))
+        for name, is_model, measured in named
+    ]
+
+
+def state_counts(platform: PlatformResult) -> dict[str, int]:
+    """Count a platform's deliveries of cases by where they stand."""
+    counts = Counter(one.state for one in case_deliveries(platform))
+    return {state: counts.pop(state, 0) for state in STATES} | dict(sorted(counts.items()))
+
+
+def interval_text(screened: ClassSummary) -> str:
+    """Write an incidence with its 95 % interval, per 100,000 person-years."""
+    ends = (screened.incidence, screened.incidence_low, screened.incidence_high)
+    mean, low, high = (number(one) if one >= 100 else f"{one:#.3g}" for one in ends)
+    return f"{mean} ({low}–{high})"
+
+
+def index_text(value: float | None) -> str:
+    """Write an index with three decimals; a dash where there is none."""
+    return "–" if value is None else f"{value:.3f}"
+
+
+def number(value: float | None) -> str:
+    """Write a number with three significant digits and no exponent that a reader stumbles on."""
+    if value is None:
+        return "–"
+    if value == 0 or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) >= 1e-3 else f"{value:.1e}"
+
+
+def instant(seconds: float) -> str:
+    """Write an instant as a date, with the time where it is not midnight UTC."""
+    day, _, time = iso(seconds).partition("T")
+    return day if time == "00:00:00Z" else f"{day} {time.removesuffix('Z')} UTC"
+
+
+def update_sentence(result: FlowResult) -> str:
+    """Say in one sentence what the incremental update came to (S540-S550)."""
+    update = result.update
+    kept = "accepted" if update.accepted else "not accepted"
+    return f"Second model {kept}: {update.reason or 'no reason was given'}."
+
+
+def epochs_text(card: TrendCard) -> str:
+    """Say how long a model was fitted, and whether it converged."""
+    return f"{card.epochs} epochs, {'converged' if card.converged else 'not converged'}"
+
+
+def _rows_of(platform: PlatformResult) -> list[CaseRow]:
+    classes = {one.class_id: one for one in platform.screening.classes}
+    place = {case.case_id: case for case in platform.screening.cases}
+    shared = {one.case_id: one for one in platform.shared}
+    rows = []
+    for decision in platform.decisions:
+        screened = place.get(decision.case_id)
+        kept = shared.get(decision.case_id) or SharedCase(
+            case_id=decision.case_id, deliveries=[], related=[]
+        )
+        rows.append(
+            CaseRow(
+                decision=decision,
+                screened=classes.get(screened.class_id) if screened else None,
+                category=screened.category if screened else "",
+                deliveries=tuple(one for one in kept.deliveries if one.kind == "case"),
+                related=tuple(kept.related),
+                related_pushed=sum(
+                    one.kind == "related" and one.state == "delivered" for one in kept.deliveries
+                ),
+            )
+        )
+    return rows

@@ -1,0 +1,1 @@
+"""Ontology, retrieval feature, ranking and explanation (S400, S1010)."""

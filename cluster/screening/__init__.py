@@ -1,0 +1,1 @@
+"""Rarity screening, and the rare feature (S300-S360)."""

@@ -1,0 +1,98 @@
+"""What an operator may set, with units, defaults and bounds; an unknown setting is an error.
+
+Each is an environment variable ``DAZZLE_<NAME>`` or ``--set name=value`` of a job.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cluster.errors import SettingInvalid
+
+PREFIX = "DAZZLE_"
+
+Days = Annotated[float, Field(gt=0, le=3650)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Settings(BaseSettings):
+    """The presets and periods of the flow, and where its files lie."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    data_dir: Path = Field(Path("dazzle-data"), description="folder of ledgers, indexes and blobs")
+
+    person_years_at_risk: float = Field(
+        1_000_000.0, ge=0, description="population at risk of a platform that states none"
+    )
+    first_screening_share: Share = Field(
+        0.75, description="share of classes, lowest incidence first, that pass the first screening"
+    )
+    incidence_preset_per_100k: float = Field(
+        0.3, gt=0, description="highest incidence of the second screening, per 100,000 and year"
+    )
+    incidence_prior_strength: float = Field(
+        0.5, gt=0, description="weight of the incidence prior, in cases"
+    )
+
+    period_days_ref: Days = Field(14.0, description="first preset period at the reference visits")
+    visits_per_day_ref: float = Field(
+        1000.0, gt=0, description="visits a day at which the first period has its reference length"
+    )
+    period_days_min: Days = Field(7.0, description="shortest first preset period")
+    period_days_max: Days = Field(28.0, description="longest first preset period")
+    visits_window_days: Days = Field(28.0, description="days over which visits are averaged")
+
+    share_index_min: Share = Field(0.3, description="lower end of the preset index range")
+    share_index_max: Share = Field(1.0, description="upper end of the preset index range")
+    propagation_preset: Share = Field(
+        0.2, description="propagation index from which a case joins the incremental learning"
+    )
+    forgetting_max: float = Field(
+        0.015, ge=0, description="rise of the error on old windows that a second model may show"
+    )
+    train_workers: int = Field(1, ge=1, le=1024, description="workers of a Ray Train run")
+    train_epochs_max: int = Field(60, ge=1, le=10_000, description="epochs of a run at the most")
+
+    lease_s: float = Field(60.0, gt=0, description="seconds a claimed delivery stays its owner's")
+    attempts_max: int = Field(8, ge=1, description="tries of a delivery before it is parked")
+    refresh_days: Days = Field(7.0, description="second preset period: related material is renewed")
+    related_max: int = Field(5, ge=1, le=100, description="related cases kept beside a shared case")
+
+    @field_validator("data_dir")
+    @classmethod
+    def _is_absolute(cls, folder: Path) -> Path:
+        return folder.resolve()
+
+    @model_validator(mode="after")
+    def _ranges_are_ordered(self) -> "Settings":
+        if self.period_days_min > self.period_days_max:
+            text = "period_days_min is above period_days_max"
+            raise ValueError(text)
+        if self.share_index_min > self.share_index_max:
+            text = "share_index_min is above share_index_max"
+            raise ValueError(text)
+        return self
+
+
+def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from the environment, then from the overrides.
+
+    Raises:
+        SettingInvalid: a name is unknown or a value is out of range.
+    """
+    known = set(Settings.model_fields)
+    named = {name.removeprefix(PREFIX).lower() for name in os.environ if name.startswith(PREFIX)}
+    unknown = sorted((named | set(overrides or {})) - known)
+    if unknown:
+        what = f"unknown setting {', '.join(unknown)}"
+        raise SettingInvalid(what, remedy=f"Known are: {', '.join(sorted(known))}.")
+    try:
+        return Settings(**(overrides or {}))  # type: ignore[arg-type]  # pydantic reads the text
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingInvalid(first["msg"], where=".".join(map(str, first["loc"]))) from None

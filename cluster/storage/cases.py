@@ -1,0 +1,165 @@
+"""Cases, revisions and screened classes in a platform's ledger."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from cluster.case.case import Case
+from cluster.storage.tables import cases, classes, revisions
+
+
+class StoredCase(NamedTuple):
+    """A case of the ledger with its newest document."""
+
+    case_id: str
+    rev: int
+    digest: str
+    origin: str
+    state: str
+    consent: str
+    disease_id: str | None
+    disease_label: str
+    category: str
+    rare_feature: float
+    seq: int
+    document: str
+
+
+class Added(NamedTuple):
+    """How many cases a write added, revised and left as they were."""
+
+    added: int
+    revised: int
+    unchanged: int
+
+
+def put_cases(
+    tx: Connection, taken: Iterable[tuple[Case, str]], *, origin: str, state: str = "active"
+) -> Added:
+    """Store cases with their categories; a known id with another document is a new revision."""
+    known = {row.case_id: row for row in tx.execute(select(cases))}
+    seq = tx.execute(select(func.max(cases.c.seq))).scalar() or 0
+    fresh: list[dict[str, object]] = []
+    documents: list[dict[str, object]] = []
+    n_revised = n_unchanged = 0
+    for case, category in taken:
+        old = known.get(case.case_id)
+        if old is not None and old.digest == case.digest:
+            n_unchanged += 1
+            continue
+        seq += 1
+        rev = old.rev + 1 if old is not None else 1
+        n_revised += old is not None
+        disease = case.disease
+        fresh.append(
+            {
+                "case_id": case.case_id,
+                "rev": rev,
+                "digest": case.digest,
+                "origin": origin,
+                "state": state,
+                "consent": "share",
+                "disease_id": disease.id if disease else None,
+                "disease_label": disease.label if disease else "",
+                "category": category,
+                "rare_feature": old.rare_feature if old is not None else 1.0,
+                "seq": seq,
+            }
+        )
+        documents.append(
+            {
+                "case_id": case.case_id,
+                "rev": rev,
+                "digest": case.digest,
+                "document": case.document,
+            }
+        )
+    if fresh:
+        write = upsert(cases)
+        changed = {name: write.excluded[name] for name in fresh[0] if name != "case_id"}
+        tx.execute(write.on_conflict_do_update(index_elements=["case_id"], set_=changed), fresh)
+        tx.execute(insert(revisions), documents)
+    return Added(len(fresh) - n_revised, n_revised, n_unchanged)
+
+
+def _stored(*where: Any) -> Any:  # noqa: ANN401 - SQLAlchemy conditions
+    return (
+        select(cases, revisions.c.document)
+        .join(
+            revisions, (revisions.c.case_id == cases.c.case_id) & (revisions.c.rev == cases.c.rev)
+        )
+        .where(*where)
+        .order_by(cases.c.seq)
+    )
+
+
+def get_case(tx: Connection, case_id: str) -> StoredCase | None:
+    """Return a case by its id."""
+    row = tx.execute(_stored(cases.c.case_id == case_id)).one_or_none()
+    return StoredCase(*row) if row else None
+
+
+def get_cases(tx: Connection, case_ids: Sequence[str]) -> dict[str, StoredCase]:
+    """Return the cases with these ids."""
+    rows = tx.execute(_stored(cases.c.case_id.in_(case_ids)))
+    return {row.case_id: StoredCase(*row) for row in rows}
+
+
+def cases_after(tx: Connection, seq: int) -> list[StoredCase]:
+    """Return the cases that changed after a place in the order of changes."""
+    return [StoredCase(*row) for row in tx.execute(_stored(cases.c.seq > seq))]
+
+
+def own_columns(tx: Connection, platform: str) -> pa.Table:
+    """Return case_id, disease_id, category and rev of the platform's own active cases."""
+    columns = (cases.c.case_id, cases.c.disease_id, cases.c.category, cases.c.rev)
+    rows = tx.execute(
+        select(*columns)
+        .where(cases.c.origin == platform, cases.c.state == "active")
+        .order_by(cases.c.case_id)
+    ).all()
+    types = (pa.string(), pa.string(), pa.string(), pa.int64())
+    arrays = [pa.array([row[n] for row in rows], kind) for n, kind in enumerate(types)]
+    return pa.table(arrays, names=[column.name for column in columns])
+
+
+def received_ids(tx: Connection, platform: str) -> list[tuple[str, str]]:
+    """Return (origin, id) of the cases that came from other platforms, sorted."""
+    rows = tx.execute(
+        select(cases.c.origin, cases.c.case_id)
+        .where(cases.c.origin != platform)
+        .order_by(cases.c.origin, cases.c.case_id)
+    )
+    return [(row.origin, row.case_id) for row in rows]
+
+
+def set_rare_features(tx: Connection, values: dict[str, float]) -> None:
+    """Store the rare feature of cases (S360)."""
+    if values:
+        tx.execute(
+            update(cases)
+            .where(cases.c.case_id == bindparam("key"))
+            .values(rare_feature=bindparam("value")),
+            [{"key": key, "value": value} for key, value in values.items()],
+        )
+
+
+def set_state(tx: Connection, case_id: str, *, state: str, consent: str) -> None:
+    """Change whether a case is active and may be shared."""
+    tx.execute(update(cases).where(cases.c.case_id == case_id).values(state=state, consent=consent))
+
+
+def put_classes(tx: Connection, screened: pa.Table) -> None:
+    """Replace the screened classes."""
+    tx.execute(delete(classes))
+    if screened.num_rows:
+        tx.execute(insert(classes), screened.to_pylist())
+
+
+def get_classes(tx: Connection) -> dict[str, dict[str, Any]]:
+    """Return the screened classes by id, lowest incidence first."""
+    rows = tx.execute(select(classes).order_by(classes.c.incidence, classes.c.class_id))
+    return {row.class_id: dict(row._mapping) for row in rows}

@@ -1,0 +1,249 @@
+"""Peers, decisions, outbox, inbox and related material in a platform's ledger."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from cluster.contracts.sharing import (
+    DecisionRecord,
+    DeliveryStatus,
+    Envelope,
+    Peer,
+    Receipt,
+    RelatedItem,
+)
+from cluster.sharing.delivery import Delivery, State
+from cluster.sharing.refresh import digest_of
+from cluster.storage.tables import decisions, inbox, outbox, peers, refreshes, related
+
+
+def put_peers(tx: Connection, known: Iterable[Peer]) -> None:
+    """Replace what is known of the other platforms; an older policy never overwrites a newer."""
+    for peer in known:
+        row = {
+            "peer_id": peer.peer_id,
+            "linked": int(peer.linked),
+            "agreed": int(peer.agreed),
+            "public_key": peer.public_key,
+            "policy_epoch": peer.policy_epoch,
+        }
+        write = upsert(peers).values(row)
+        tx.execute(
+            write.on_conflict_do_update(
+                index_elements=["peer_id"],
+                set_=row,
+                where=peers.c.policy_epoch <= peer.policy_epoch,
+            )
+        )
+
+
+def get_peer(tx: Connection, peer_id: str) -> Peer | None:
+    """Return what is known of another platform."""
+    row = tx.execute(select(peers).where(peers.c.peer_id == peer_id)).one_or_none()
+    return Peer.model_validate(dict(row._mapping)) if row else None
+
+
+def put_decision(tx: Connection, record: DecisionRecord) -> bool:
+    """Store a decision, and say whether it was new; a decision is never made twice."""
+    row = {
+        "decision_id": record.decision_id,
+        "case_id": record.case_id,
+        "rev": record.rev,
+        "period_end": record.period_end,
+        "outcome": record.outcome,
+        "record": record.model_dump_json(),
+    }
+    write = insert(decisions)
+    done = tx.execute(select(decisions.c.rev).where(decisions.c.decision_id == record.decision_id))
+    if done.one_or_none():
+        return False
+    tx.execute(write, row)
+    return True
+
+
+def get_decisions(tx: Connection, *, period_end: float | None = None) -> list[DecisionRecord]:
+    """Return the decisions, of one period or all, by case."""
+    chosen = select(decisions.c.record).order_by(decisions.c.period_end, decisions.c.case_id)
+    if period_end is not None:
+        chosen = chosen.where(decisions.c.period_end == period_end)
+    return [DecisionRecord.model_validate_json(row.record) for row in tx.execute(chosen)]
+
+
+def uploaded_cases(tx: Connection) -> set[str]:
+    """Return the ids of the cases that a decision has sent out."""
+    rows = tx.execute(select(decisions.c.case_id).where(decisions.c.outcome == "upload"))
+    return {row.case_id for row in rows}
+
+
+def is_uploaded(tx: Connection, case_id: str) -> bool:
+    """Say whether a decision has sent a case out."""
+    chosen = select(func.count()).where(
+        decisions.c.case_id == case_id, decisions.c.outcome == "upload"
+    )
+    return bool(tx.execute(chosen.select_from(decisions)).scalar_one())
+
+
+def queue(tx: Connection, envelope: Envelope, own_case_id: str, *, now: float) -> None:
+    """Put a delivery into the outbox, once."""
+    row = {
+        "delivery_id": envelope.delivery_id,
+        "kind": envelope.kind,
+        "case_id": own_case_id,
+        "peer": envelope.receiver,
+        "digest": envelope.digest,
+        "payload": envelope.model_dump_json(),
+        "state": State.QUEUED,
+        "attempts": 0,
+        "next_at": now,
+        "owner": "",
+        "epoch": 0,
+        "lease_until": 0.0,
+        "reason": "",
+    }
+    tx.execute(upsert(outbox).values(row).on_conflict_do_nothing())
+
+
+def candidates(tx: Connection, *, now: float, limit: int) -> list[tuple[Delivery, Row[Any]]]:
+    """Return deliveries whose time has come or whose lease is over, oldest first."""
+    due = or_(
+        (outbox.c.state == State.QUEUED) & (outbox.c.next_at <= now),
+        (outbox.c.state == State.CLAIMED) & (outbox.c.lease_until <= now),
+    )
+    chosen = select(outbox).where(due).order_by(outbox.c.next_at, outbox.c.delivery_id).limit(limit)
+    return [(_delivery(row), row) for row in tx.execute(chosen).all()]
+
+
+def claimed_by_others(tx: Connection, owner: str) -> list[Delivery]:
+    """Return the deliveries that an earlier owner left claimed."""
+    chosen = select(outbox).where(outbox.c.state == State.CLAIMED, outbox.c.owner != owner)
+    return [_delivery(row) for row in tx.execute(chosen).all()]
+
+
+def get_delivery(tx: Connection, delivery_id: str) -> tuple[Delivery, Row[Any]] | None:
+    """Return one delivery."""
+    row = tx.execute(select(outbox).where(outbox.c.delivery_id == delivery_id)).one_or_none()
+    return (_delivery(row), row) if row else None
+
+
+def save_delivery(tx: Connection, delivery: Delivery, receipt: Receipt | None = None) -> None:
+    """Store where a delivery stands now."""
+    values: dict[str, Any] = {
+        name: getattr(delivery, name)
+        for name in ("state", "attempts", "next_at", "owner", "epoch", "lease_until", "reason")
+    }
+    if receipt:
+        values["receipt"] = receipt.model_dump_json()
+    tx.execute(update(outbox).where(outbox.c.delivery_id == delivery.delivery_id).values(**values))
+
+
+def next_due_at(tx: Connection) -> float | None:
+    """Return when the next open delivery may be claimed; None where nothing is open."""
+    queued = select(func.min(outbox.c.next_at)).where(outbox.c.state == State.QUEUED)
+    claimed = select(func.min(outbox.c.lease_until)).where(outbox.c.state == State.CLAIMED)
+    times = [tx.execute(chosen).scalar() for chosen in (queued, claimed)]
+    return min((at for at in times if at is not None), default=None)
+
+
+def delivery_statuses(tx: Connection) -> list[DeliveryStatus]:
+    """Return every row of the outbox, by case and peer."""
+    rows = tx.execute(select(outbox).order_by(outbox.c.case_id, outbox.c.peer, outbox.c.kind))
+    return [
+        DeliveryStatus(
+            delivery_id=row.delivery_id,
+            kind=row.kind,
+            case_id=row.case_id,
+            peer=row.peer,
+            state=row.state,
+            attempts=row.attempts,
+            reason=row.reason,
+            receipt=Receipt.model_validate_json(row.receipt) if row.receipt else None,
+        )
+        for row in rows
+    ]
+
+
+def case_targets(tx: Connection) -> dict[str, list[str]]:
+    """Return the platforms that each shared case was queued for, sorted."""
+    chosen = select(outbox.c.case_id, outbox.c.peer).where(outbox.c.kind == "case")
+    targets: dict[str, list[str]] = {}
+    for row in tx.execute(chosen.order_by(outbox.c.case_id, outbox.c.peer)):
+        targets.setdefault(row.case_id, []).append(row.peer)
+    return targets
+
+
+def get_receipt(tx: Connection, sender: str, delivery_id: str) -> Receipt | None:
+    """Return the receipt that was given for a delivery, where it came in before."""
+    chosen = select(inbox.c.receipt).where(
+        inbox.c.sender == sender, inbox.c.delivery_id == delivery_id
+    )
+    found = tx.execute(chosen).scalar()
+    return Receipt.model_validate_json(found) if found else None
+
+
+def put_receipt(tx: Connection, envelope: Envelope, receipt: Receipt) -> None:
+    """Note a delivery as received, under its sender and key."""
+    row = {
+        "sender": envelope.sender,
+        "delivery_id": envelope.delivery_id,
+        "kind": envelope.kind,
+        "case_id": envelope.case_id,
+        "digest": envelope.digest,
+        "receipt": receipt.model_dump_json(),
+    }
+    tx.execute(insert(inbox), row)
+
+
+def put_related(tx: Connection, case_id: str, items: Sequence[RelatedItem]) -> None:
+    """Store or replace related items of a case."""
+    for item in items:
+        row = {
+            "case_id": case_id,
+            "item_id": item.item_id,
+            "digest": digest_of(item),
+            "item": item.model_dump_json(),
+        }
+        write = upsert(related).values(row)
+        keys = ["case_id", "item_id"]
+        tx.execute(write.on_conflict_do_update(index_elements=keys, set_=row))
+
+
+def get_related(tx: Connection, case_id: str) -> list[RelatedItem]:
+    """Return the related items of a case, best first."""
+    rows = tx.execute(select(related.c.item).where(related.c.case_id == case_id))
+    items = [RelatedItem.model_validate_json(row.item) for row in rows]
+    return sorted(items, key=lambda item: (-item.score, item.item_id))
+
+
+def related_digests(tx: Connection, case_id: str) -> dict[str, str]:
+    """Return the digests of the related items of a case, by item."""
+    rows = tx.execute(
+        select(related.c.item_id, related.c.digest).where(related.c.case_id == case_id)
+    )
+    return {row.item_id: row.digest for row in rows}
+
+
+def refreshed_at(tx: Connection, case_id: str) -> float | None:
+    """Return when a case's related material was last renewed."""
+    chosen = select(refreshes.c.refreshed_at).where(refreshes.c.case_id == case_id)
+    return tx.execute(chosen).scalar()
+
+
+def set_refreshed(tx: Connection, case_id: str, at: float) -> None:
+    """Note when a case's related material was renewed."""
+    write = upsert(refreshes).values(case_id=case_id, refreshed_at=at)
+    tx.execute(write.on_conflict_do_update(index_elements=["case_id"], set_={"refreshed_at": at}))
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    return Delivery(
+        delivery_id=row.delivery_id,
+        state=State(row.state),
+        attempts=row.attempts,
+        next_at=row.next_at,
+        owner=row.owner,
+        epoch=row.epoch,
+        lease_until=row.lease_until,
+        reason=row.reason,
+    )

@@ -1,0 +1,111 @@
+"""Platforms, tags, links and agreements in the network's ledger (S100, S200, S900)."""
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from cluster.contracts.sharing import Peer, PlatformProfile, PlatformTag
+from cluster.errors import NotFound
+from cluster.storage.tables import links, platforms, tag_history
+
+
+def put_profile(tx: Connection, profile: PlatformProfile, public_key: str) -> PlatformTag:
+    """Register a platform, or change what it says of itself; a change is a new tag version."""
+    old = get_tag(tx, profile.platform_id)
+    if old and old.profile == profile:
+        return old
+    tag = PlatformTag(
+        version=old.version + 1 if old else 1, profile=profile, mix=old.mix if old else {}
+    )
+    _put_tag(tx, tag, public_key)
+    return tag
+
+
+def put_mix(tx: Connection, platform_id: str, mix: dict[str, float]) -> PlatformTag:
+    """Store what a platform's cases are about; a change is a new tag version.
+
+    Raises:
+        NotFound: the platform is not registered.
+    """
+    old = get_tag(tx, platform_id)
+    if old is None:
+        what = f"platform {platform_id} is not registered"
+        raise NotFound(what, remedy="Register it first.")
+    if old.mix == mix:
+        return old
+    tag = old.model_copy(update={"version": old.version + 1, "mix": mix})
+    _put_tag(tx, tag, None)
+    return tag
+
+
+def get_tag(tx: Connection, platform_id: str) -> PlatformTag | None:
+    """Return a platform's newest tag."""
+    found = tx.execute(
+        select(platforms.c.tag).where(platforms.c.platform_id == platform_id)
+    ).scalar()
+    return PlatformTag.model_validate_json(found) if found else None
+
+
+def get_tags(tx: Connection) -> list[PlatformTag]:
+    """Return every platform's newest tag, by id."""
+    rows = tx.execute(select(platforms.c.tag).order_by(platforms.c.platform_id))
+    return [PlatformTag.model_validate_json(row.tag) for row in rows]
+
+
+def put_link(tx: Connection, source: str, target: str, *, agreed: bool) -> None:
+    """Interconnect two platforms one way; ``agreed`` lets cases go that way."""
+    row = {"source": source, "target": target, "agreed": int(agreed), "epoch": 1}
+    write = insert(links).values(row)
+    tx.execute(
+        write.on_conflict_do_update(
+            index_elements=["source", "target"],
+            set_={"agreed": int(agreed), "epoch": links.c.epoch + 1},
+            where=links.c.agreed != int(agreed),
+        )
+    )
+
+
+def get_links(tx: Connection) -> list[tuple[str, str, bool]]:
+    """Return (from, to, agreed) of every link, sorted."""
+    rows = tx.execute(select(links).order_by(links.c.source, links.c.target))
+    return [(row.source, row.target, bool(row.agreed)) for row in rows]
+
+
+def get_peers(tx: Connection, platform_id: str) -> list[Peer]:
+    """Return the other platforms as one of them sees them.
+
+    An agreement counts where both ways have one: who may receive may also be received from.
+    """
+    linked = {(row.source, row.target): row for row in tx.execute(select(links))}
+    rows = tx.execute(select(platforms).where(platforms.c.platform_id != platform_id)).all()
+    peers = []
+    for row in rows:
+        tag = PlatformTag.model_validate_json(row.tag)
+        there = linked.get((platform_id, row.platform_id))
+        back = linked.get((row.platform_id, platform_id))
+        peers.append(
+            Peer(
+                peer_id=row.platform_id,
+                linked=there is not None,
+                agreed=bool(there and there.agreed and back and back.agreed),
+                public_key=row.public_key,
+                policy_epoch=tag.version + sum(link.epoch for link in (there, back) if link),
+                mix=tag.mix,
+            )
+        )
+    return sorted(peers, key=lambda peer: peer.peer_id)
+
+
+def _put_tag(tx: Connection, tag: PlatformTag, public_key: str | None) -> None:
+    text = tag.model_dump_json()
+    row = {"platform_id": tag.profile.platform_id, "tag_version": tag.version, "tag": text}
+    if public_key is None:
+        tx.execute(
+            update(platforms)
+            .where(platforms.c.platform_id == tag.profile.platform_id)
+            .values(tag_version=tag.version, tag=text)
+        )
+    else:
+        full = row | {"public_key": public_key}
+        write = insert(platforms).values(full)
+        tx.execute(write.on_conflict_do_update(index_elements=["platform_id"], set_=full))
+    tx.execute(insert(tag_history).values(row))

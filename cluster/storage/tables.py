@@ -1,0 +1,202 @@
+"""The tables of the ledgers. A change of one is a migration, never an edit of what is stored."""
+
+from typing import Final
+
+from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text
+
+PLATFORM: Final = MetaData()
+NETWORK: Final = MetaData()
+REGISTRY: Final = MetaData()
+TREND: Final = MetaData()
+
+
+def _key(name: str) -> Column[str]:
+    return Column(name, String, primary_key=True)
+
+
+def _text(name: str, *, optional: bool = False) -> Column[str]:
+    return Column(name, Text, nullable=optional)
+
+
+def _number(name: str, *, optional: bool = False) -> Column[float]:
+    return Column(name, Float, nullable=optional)
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, Integer, nullable=False)
+
+
+# One platform ------------------------------------------------------------------------------------
+
+cases = Table(
+    "cases",
+    PLATFORM,
+    _key("case_id"),
+    _count("rev"),
+    _text("digest"),
+    _text("origin"),  # the platform itself, or the one that it was received from
+    _text("state"),  # active, withdrawn
+    _text("consent"),  # share, private
+    _text("disease_id", optional=True),
+    _text("disease_label"),
+    _text("category"),
+    _number("rare_feature"),
+    Column("seq", Integer, nullable=False, unique=True),  # order of changes, for projections
+)
+revisions = Table(
+    "revisions",
+    PLATFORM,
+    _key("case_id"),
+    Column("rev", Integer, primary_key=True),
+    _text("digest"),
+    _text("document"),
+)
+classes = Table(
+    "classes",
+    PLATFORM,
+    _key("class_id"),
+    _count("n_cases"),
+    _number("person_years"),
+    _number("incidence"),
+    _number("incidence_low"),
+    _number("incidence_high"),
+    _number("prior_mean"),
+    _text("prior_source"),
+    _text("reason"),
+)
+events = Table(
+    "events",
+    PLATFORM,
+    _key("event_id"),
+    _text("case_id"),
+    _text("kind"),
+    _number("at"),
+    _text("platform"),
+    _text("user"),
+    _text("parent_id", optional=True),
+    Index("events_by_time", "at"),
+    sqlite_with_rowid=False,
+)
+decisions = Table(
+    "decisions",
+    PLATFORM,
+    _key("decision_id"),  # of case, revision and period
+    _text("case_id"),
+    _count("rev"),
+    _number("period_end"),
+    _text("outcome"),  # upload, hold
+    _text("record"),  # the whole decision as JSON
+    Index("decisions_by_case", "case_id"),
+)
+outbox = Table(
+    "outbox",
+    PLATFORM,
+    _key("delivery_id"),  # of what is sent and to whom
+    _text("kind"),  # case, related
+    _text("case_id"),
+    _text("peer"),
+    _text("digest"),  # of the payload
+    _text("payload"),
+    _text("state"),
+    _count("attempts"),
+    _number("next_at"),
+    _text("owner"),
+    _count("epoch"),
+    _number("lease_until"),
+    _text("reason"),
+    _text("receipt", optional=True),
+    Index("outbox_by_state", "state", "next_at"),
+)
+inbox = Table(
+    "inbox",
+    PLATFORM,
+    _key("sender"),
+    _key("delivery_id"),
+    _text("kind"),
+    _text("case_id"),
+    _text("digest"),
+    _text("receipt"),
+)
+peers = Table(
+    "peers",
+    PLATFORM,
+    _key("peer_id"),
+    _count("linked"),
+    _count("agreed"),
+    _text("public_key"),
+    _count("policy_epoch"),
+)
+related = Table(
+    "related",
+    PLATFORM,
+    _key("case_id"),
+    _key("item_id"),
+    _text("digest"),
+    _text("item"),
+)
+refreshes = Table("refreshes", PLATFORM, _key("case_id"), _number("refreshed_at"))
+idem = Table(
+    "idem",
+    PLATFORM,
+    _key("caller"),
+    _key("key"),
+    _text("body_digest"),
+    _text("response"),
+)
+audit = Table(
+    "audit",
+    PLATFORM,
+    Column("seq", Integer, primary_key=True),
+    _text("prev"),
+    _text("hash"),
+    _text("row"),
+)
+applied = Table("applied", PLATFORM, _key("projection"), _count("seq"))
+
+# The network of platforms ------------------------------------------------------------------------
+
+platforms = Table(
+    "platforms",
+    NETWORK,
+    _key("platform_id"),
+    _count("tag_version"),
+    _text("tag"),  # JSON
+    _text("public_key"),
+)
+tag_history = Table(
+    "tag_history",
+    NETWORK,
+    _key("platform_id"),
+    Column("tag_version", Integer, primary_key=True),
+    _text("tag"),
+)
+links = Table(
+    "links",
+    NETWORK,
+    _key("source"),
+    _key("target"),
+    _count("agreed"),
+    _count("epoch"),  # grows with every change
+)
+
+# Models, data sets and their lineage -------------------------------------------------------------
+
+artefacts = Table(
+    "artefacts",
+    REGISTRY,
+    _key("digest"),  # SHA-256 of the blob
+    _text("kind"),  # trend_model, trend_windows
+    _text("parent", optional=True),  # the version it came from
+    _text("card"),  # JSON
+    _count("seq"),
+)
+channels = Table("channels", REGISTRY, _key("channel"), _text("digest"))
+
+predictions = Table(
+    "predictions",
+    TREND,
+    _key("model_version"),
+    _key("inputs_digest"),
+    _text("item_id"),
+    _text("prediction"),  # JSON
+)

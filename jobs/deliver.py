@@ -1,0 +1,29 @@
+"""python -m jobs.deliver --out runs/demo           carries every due delivery to its receiver
+
+Through the gate, with a receipt, once in effect however often it is sent (S900, S1000).
+"""
+
+from collections import Counter
+
+from rich.table import Table
+
+from actors.flow import deliver, delivery_statuses
+from actors.run import resumed
+from jobs import shell
+
+
+def main(out: shell.Out, settings: shell.Set = []) -> None:  # noqa: B006 - typer copies it
+    chosen = shell.settings_from(settings)
+    with shell.shown_progress() as progress, resumed(out, chosen, progress) as run:
+        attempts = deliver(run)
+        statuses = delivery_statuses(run)
+    table = Table("from", "to", "what", "state", "number", title=f"{attempts} attempts")
+    for name, rows in statuses.items():
+        counts = Counter((row.peer, row.kind, row.state) for row in rows)
+        for (peer, kind, state), number in sorted(counts.items()):
+            table.add_row(name, peer, kind, state, str(number))
+    shell.console().print(table)
+
+
+if __name__ == "__main__":
+    shell.run_job(main)

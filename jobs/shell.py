@@ -1,0 +1,139 @@
+"""What all jobs share: options, progress, and how errors reach people and exit codes."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.progress import TimeElapsedColumn as Elapsed
+
+from cluster.clock import DAY_S, SystemClock, iso, parse_iso
+from cluster.contracts.result import SIMULATED, FlowPlan, FlowResult
+from cluster.errors import DazzleError, InputError
+from cluster.report.html import render_report
+from cluster.report.text import render_summary
+from cluster.settings import Settings, load_settings
+from cluster.storage.files import write_durably
+
+EXIT_INPUT = 2
+EXIT_FAULT = 1
+WIDTH_MIN = 100
+
+Out = Annotated[Path, typer.Option(help="folder of the run: plan, result and report")]
+Set = Annotated[list[str], typer.Option("--set", help="a setting, as name=value; repeatable")]
+Cases = Annotated[str, typer.Option(help="folder, .jsonl, .jsonl.gz or .zip of phenopackets")]
+Events = Annotated[str, typer.Option(help="Parquet file of access events")]
+Platforms = Annotated[int, typer.Option(min=2, max=64, help="platforms that share one collection")]
+PerPlatform = Annotated[int, typer.Option(min=1, help="people of a SIMULATED platform")]
+HistoryDays = Annotated[float, typer.Option(min=1, help="days of access history that are used")]
+Seed = Annotated[int, typer.Option(min=0, help="of everything drawn or trained")]
+AsOf = Annotated[str, typer.Option(help="end of the period, ISO 8601; default: today, 0:00 UTC")]
+NoAgreement = Annotated[
+    list[str], typer.Option(help="a linked platform without agreement; default: the last one")
+]
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console that stays readable where there is no terminal."""
+    plain = Console(stderr=stderr)
+    return plain if plain.is_terminal else Console(stderr=stderr, width=max(plain.width, WIDTH_MIN))
+
+
+def run_job(main: Callable[..., None]) -> None:
+    """Run a job's command; an error is one line and an exit code, not a stack.
+
+    Exit codes: 0 done, 2 the input is at fault, 1 the machine or the program is.
+    """
+    try:
+        typer.run(main)
+    except DazzleError as error:
+        console(stderr=True).print(str(error), style="red", highlight=False, soft_wrap=True)
+        raise SystemExit(EXIT_INPUT if isinstance(error, InputError) else EXIT_FAULT) from None
+
+
+def settings_from(pairs: list[str]) -> Settings:
+    """Read settings from the environment and ``name=value`` pairs.
+
+    Raises:
+        InputError: a pair has no ``=``.
+        SettingInvalid: a name is unknown or a value is out of range.
+    """
+    broken = [pair for pair in pairs if "=" not in pair]
+    if broken:
+        what = f"{broken[0]!r} is not name=value"
+        raise InputError(what, "--set", "Write --set incidence_preset_per_100k=0.5, for example.")
+    return load_settings(dict(pair.split("=", 1) for pair in pairs))
+
+
+def plan_from(
+    *,
+    out: Path,
+    cases: str,
+    events: str,
+    platforms: int,
+    cases_per_platform: int,
+    history_days: float,
+    seed: int,
+    as_of: str,
+    no_agreement: list[str],
+    settings: Settings,
+) -> FlowPlan:
+    """Make the plan that the options ask for.
+
+    Raises:
+        InputError: the date cannot be read.
+    """
+    today = SystemClock().now() // DAY_S * DAY_S
+    try:
+        end = parse_iso(as_of) if as_of else today
+    except ValueError:
+        what = f"{as_of!r} is not a date"
+        raise InputError(what, "--as-of", f"Write {iso(today)}, for example.") from None
+    return FlowPlan(
+        run=out.name,
+        cases=str(Path(cases).resolve()) if cases else SIMULATED,
+        events=str(Path(events).resolve()) if events else SIMULATED,
+        as_of=end,
+        history_days=history_days,
+        seed=seed,
+        platforms=platforms,
+        cases_per_platform=cases_per_platform,
+        no_agreement=tuple(no_agreement),
+        settings={name: str(value) for name, value in settings.model_dump().items()},
+    )
+
+
+def show_result(out: Path, result: FlowResult) -> None:
+    """Write a run's result and report into its folder, and print the summary."""
+    write_durably(out / "result.json", result.model_dump_json(indent=1).encode())
+    write_durably(out / "report.html", render_report(result).encode())
+    screen = console()
+    render_summary(result, screen)
+    for name in ("result.json", "report.html"):
+        screen.print(str(out / name), highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def shown_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar for each step; plain lines where there is no terminal."""
+    screen = console()
+    if not screen.is_terminal:
+        yield (
+            lambda step, done, total: (
+                screen.print(f"{step:<10} {total}/{total}") if done == total else None
+            )
+        )
+        return
+    columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), Elapsed())
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=screen) as progress:
+
+        def tell(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = progress.add_task(step, total=total)
+            progress.update(tasks[step], completed=done)
+
+        yield tell

@@ -1,0 +1,279 @@
+"""Small true things to test with: cases, an ontology, messages, and a reference index."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import strategies as st
+
+from cluster.case.case import Case, read_case
+from cluster.contracts.sharing import (
+    DecisionRecord,
+    Envelope,
+    Peer,
+    PlatformProfile,
+    Receipt,
+    RelatedItem,
+)
+from cluster.contracts.trend import Prediction
+from cluster.ids import sha256
+from cluster.ingest.intake import Record
+from cluster.ontology import TABLE, Floats, Ontology
+from cluster.retrieval.feature import DIMENSIONS, FEATURES
+
+Json = dict[str, Any]
+
+# number, name, parents, information, replaced_by, obsolete; row numbers, not term numbers
+TERM_ROWS: tuple[tuple[int, str, list[int], float, int | None, bool], ...] = (
+    (1, "All", [], 0.0, None, False),
+    (118, "Phenotypic abnormality", [0], 0.0, None, False),
+    (707, "Nervous system", [1], 1.0, None, False),
+    (1250, "Seizure", [2], 2.0, None, False),
+    (1626, "Heart", [1], 1.0, None, False),
+    (1627, "Heart shape", [4], 2.0, None, False),
+    (2069, "Tonic-clonic seizure", [3], 3.0, None, False),
+    (3000, "Seizure of the heart", [3, 5], 4.0, None, False),
+    (9000, "Fit", [], 6.0, 3, True),
+    (9001, "Humours", [], 6.0, None, True),
+)
+ALL, ABNORMALITY, NERVES, SEIZURE, HEART, HEART_SHAPE, TONIC, BOTH, OLD, GONE = range(10)
+TERM_IDS = ("HP:0000707", "HP:0001250", "HP:0001626", "HP:0001627", "HP:0002069", "HP:0003000")
+
+
+def a_small_ontology() -> Ontology:
+    """Build the table by hand; ancestors by walking up the parents."""
+
+    def above(row: int) -> set[int]:
+        return {row}.union(*(above(parent) for parent in TERM_ROWS[row][2]))
+
+    rows = [
+        {
+            "number": number,
+            "name": name,
+            "parents": parents,
+            "ancestors": sorted(above(row)),
+            "information": information,
+            "replaced_by": replaced_by,
+            "obsolete": obsolete,
+        }
+        for row, (number, name, parents, information, replaced_by, obsolete) in enumerate(TERM_ROWS)
+    ]
+    return Ontology(pa.Table.from_pylist(rows, schema=TABLE), version="ten terms")
+
+
+def a_phenopacket(
+    case_id: str = "case-1",
+    observed: Sequence[str] = ("HP:0001250",),
+    excluded: Sequence[str] = (),
+    disease: str | None = "OMIM:100",
+    publication: str = "",
+    **more: object,
+) -> Json:
+    """Return a phenopacket as JSON content."""
+    features: list[Json] = [{"type": {"id": term, "label": "seen"}} for term in observed]
+    features += [{"type": {"id": term, "label": "absent"}, "excluded": True} for term in excluded]
+    packet: Json = {"id": case_id, "subject": {"id": "1"}, "phenotypicFeatures": features}
+    if disease:
+        packet["diseases"] = [{"term": {"id": disease, "label": f"Disease {disease}"}}]
+    if publication:
+        references = [{"id": publication, "description": f"About {publication}"}]
+        packet["metaData"] = {"externalReferences": references}
+    return packet | more
+
+
+def a_case(case_id: str = "case-1", **parts: Any) -> Case:  # noqa: ANN401 - as a_phenopacket
+    """Return a case that has been read."""
+    return read_case(json.dumps(a_phenopacket(case_id, **parts)))
+
+
+def a_record(content: object, line: int = 1, file: str = "cases.jsonl") -> Record:
+    """Return a record; content that is not bytes is written as JSON."""
+    raw = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return Record(file, line, raw)
+
+
+term_ids = st.sampled_from(TERM_IDS)
+ages = st.builds(
+    lambda years, months: f"P{years}Y{months}M", st.integers(0, 120), st.integers(0, 11)
+)
+times: st.SearchStrategy[Json] = st.one_of(
+    ages.map(lambda age: {"age": {"iso8601duration": age}}),
+    st.integers(1, 42).map(lambda weeks: {"gestationalAge": {"weeks": weeks}}),
+    st.just({"ontologyClass": {"id": "HP:0003593", "label": "Infantile onset"}}),
+)
+features: st.SearchStrategy[Json] = st.fixed_dictionaries(
+    {"type": term_ids.map(lambda term: {"id": term, "label": term})},
+    optional={"excluded": st.booleans(), "onset": times},
+)
+
+
+@st.composite
+def phenopackets(draw: st.DrawFn) -> Json:
+    """Draw phenopackets that say at least one thing about somebody."""
+    packet = a_phenopacket(draw(st.text("abc-1", min_size=1, max_size=8)), observed=())
+    packet["phenotypicFeatures"] = draw(st.lists(features, min_size=1, max_size=8))
+    packet["subject"] = {"id": "II-3", "sex": draw(st.sampled_from(["MALE", "FEMALE"]))}
+    if draw(st.booleans()):
+        packet["subject"]["timeAtLastEncounter"] = draw(times)
+    packet["diseases"][0]["excluded"] = draw(st.booleans())
+    return packet
+
+
+def a_peer(peer_id: str = "south", **changes: Any) -> Peer:  # noqa: ANN401 - fields of Peer
+    """Return a platform that may receive."""
+    known = {"linked": True, "agreed": True, "public_key": "00", "policy_epoch": 1}
+    return Peer.model_validate({"peer_id": peer_id} | known | changes)
+
+
+def a_profile(platform_id: str = "north", **changes: Any) -> PlatformProfile:  # noqa: ANN401
+    """Return what a platform says of itself."""
+    told = {"platform_id": platform_id, "region": "Hesse", "person_years_at_risk": 1e6}
+    return PlatformProfile.model_validate(told | changes)
+
+
+def an_envelope(delivery_id: str = "d1", **changes: Any) -> Envelope:  # noqa: ANN401
+    """Return a delivery from north to south."""
+    payload = str(changes.get("payload", "{}"))
+    fields = {
+        "delivery_id": delivery_id,
+        "kind": "case",
+        "sender": "north",
+        "receiver": "south",
+        "case_id": "north.abc",
+        "digest": sha256(payload),
+        "payload": payload,
+        "epoch": 0,
+    }
+    return Envelope.model_validate(fields | changes)
+
+
+def a_receipt(**changes: Any) -> Receipt:  # noqa: ANN401 - fields of Receipt
+    """Return a receipt without a signature."""
+    fields = {"delivery_id": "d1", "receiver": "south", "digest": "ab", "received_at": 5.0}
+    return Receipt.model_validate(fields | changes)
+
+
+def an_item(item_id: str = "i1", **changes: Any) -> RelatedItem:  # noqa: ANN401
+    """Return a related case."""
+    fields = {"kind": "case", "title": "A case", "score": 0.5, "why": "HP:0001250"}
+    return RelatedItem.model_validate({"item_id": item_id} | fields | changes)
+
+
+def a_decision(decision_id: str = "q1", **changes: Any) -> DecisionRecord:  # noqa: ANN401
+    """Return an upload that the first index decided."""
+    first = Prediction(
+        item_id="case-1",
+        sample_id="s",
+        model_version="m1",
+        index=0.7,
+        log_growth=1.0,
+        clicks=2.0,
+        usages=1.0,
+        inputs_digest="ff",
+    )
+    fields = {
+        "decision_id": decision_id,
+        "case_id": "case-1",
+        "rev": 1,
+        "platform": "north",
+        "period_end": 100.0,
+        "period_days": 7.0,
+        "visits_per_day": 10.0,
+        "clicks": 2,
+        "usages": 1,
+        "propagation_index": 0.3,
+        "index_min": 0.3,
+        "index_max": 1.0,
+        "first": first,
+        "second": None,
+        "outcome": "upload",
+        "decided_by": "first",
+        "reason": "in range",
+        "targets": ("south",),
+    }
+    return DecisionRecord.model_validate(fields | changes)
+
+
+def unit_vector(axis: int, towards: int | None = None) -> list[float]:
+    """Return a unit vector along an axis, or half-way between two."""
+    vector = np.zeros(DIMENSIONS, np.float32)
+    vector[[axis] if towards is None else [axis, towards]] = 1
+    return list(map(float, vector / np.linalg.norm(vector)))
+
+
+def a_feature(case_id: str, **changes: Any) -> Json:  # noqa: ANN401 - columns of FEATURES
+    """Return one row of ``FEATURES``."""
+    row = {
+        "case_id": case_id,
+        "digest": "d",
+        "origin": "north",
+        "state": "own",
+        "disease_id": "OMIM:1",
+        "disease_label": "One",
+        "category": "Heart",
+        "genes": [],
+        "publication_id": "",
+        "publication_title": "",
+        "rare_feature": 1.0,
+        "text": "nothing",
+        "terms": [1250],
+        "vector": unit_vector(0),
+    }
+    return row | changes
+
+
+def feature_table(*rows: Json) -> pa.Table:
+    """Return rows as a table of ``FEATURES``."""
+    return pa.Table.from_pylist(list(rows), schema=FEATURES)
+
+
+class MemoryIndex:
+    """A ``CaseIndex`` of plain rows: what the contract means, by brute force."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, Json] = {}
+
+    def upsert(self, features: pa.Table) -> None:
+        """Replace by case id."""
+        self._rows |= {row["case_id"]: row for row in features.to_pylist()}
+
+    def set_rare_features(self, values: Mapping[str, float]) -> None:
+        """Change known cases only."""
+        for case_id in values.keys() & self._rows.keys():
+            self._rows[case_id] = self._rows[case_id] | {"rare_feature": values[case_id]}
+
+    def nearest(self, queries: Floats, k: int, *, disease_id: str | None = None) -> list[pa.Table]:
+        """Sort by dot product."""
+        rows = [r for r in self._rows.values() if disease_id in (None, r["disease_id"])]
+        return [
+            feature_table(*sorted(rows, key=lambda r: -float(np.dot(r["vector"], query)))[:k])
+            for query in queries
+        ]
+
+    def matching(self, text: str, k: int) -> pa.Table:
+        """Count shared words."""
+        asked = _words(text)
+        hits = [row for row in self._rows.values() if asked & _words(row["text"])]
+        hits.sort(key=lambda row: -len(asked & _words(row["text"])))
+        return feature_table(*hits[:k])
+
+    def index_text(self) -> None:
+        """Have nothing to prepare."""
+
+    def rows(self, case_ids: Sequence[str]) -> pa.Table:
+        """Look up."""
+        return feature_table(*(self._rows[i] for i in set(case_ids) & self._rows.keys()))
+
+    def count(self) -> int:
+        """Count."""
+        return len(self._rows)
+
+    def clear(self) -> None:
+        """Forget."""
+        self._rows = {}
+
+
+def _words(text: str) -> set[str]:
+    return set("".join(c.lower() if c.isalnum() else " " for c in text).split())

@@ -1,0 +1,129 @@
+"""The whole flow S100-S1000 on a real local Ray, stopped, killed and started again (A13)."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+
+from actors.flow import run_all
+from cluster.contracts.result import FlowResult
+from cluster.flow.search import CaseQuery
+from tests.integration.flow_runs import (
+    begin,
+    kill,
+    outcome,
+    run_to_end,
+    share_keys,
+    stop_actors,
+)
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("undisturbed")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(ray_cluster: None, folder: Path) -> FlowResult:
+    """The result of a run that nothing happened to."""
+    return run_to_end(folder)
+
+
+def test_every_step_left_its_result(undisturbed: FlowResult) -> None:
+    """A1-A12: tags, screened cases, counts, indexes, decisions, deliveries, related material."""
+    for platform in undisturbed.platforms:
+        assert platform.tag is not None and platform.tag.mix
+        assert platform.ingest.added == 180
+        assert platform.screening.rare
+        assert platform.period.events > 0
+        assert {record.case_id for record in platform.decisions} == {
+            case.case_id for case in platform.screening.rare
+        }
+        assert any(summary.index > 0 for summary in platform.propagation)
+    assert undisturbed.first_model.held_out.n > 0
+    assert any(shared.related for p in undisturbed.platforms for shared in p.shared)
+
+
+def test_each_related_platform_holds_each_shared_case_once(undisturbed: FlowResult) -> None:
+    """A11: delivered with a receipt to every platform with an agreement, and to no other."""
+    agreed = {(here, there) for here, there, is_agreed in undisturbed.links if is_agreed}
+    assert agreed
+    for sender in undisturbed.platforms:
+        for receiver in undisturbed.platforms:
+            held = receiver.received.get(sender.platform, [])
+            expected = len(sender.shared) if (sender.platform, receiver.platform) in agreed else 0
+            assert len(held) == len(set(held)) == expected
+        for shared in sender.shared:
+            assert {d.state for d in shared.deliveries} <= {"delivered"}
+            assert all(d.receipt and d.receipt.receiver == d.peer for d in shared.deliveries)
+
+
+def test_a_platform_without_agreement_gets_and_gives_nothing(undisturbed: FlowResult) -> None:
+    """A11: linked is not enough."""
+    without = undisturbed.platforms[-1]
+    assert any(without.platform in link[:2] for link in undisturbed.links)
+    assert without.received == {}
+    assert all(not shared.deliveries for shared in without.shared)
+
+
+def test_kills_and_stops_change_nothing(
+    undisturbed: FlowResult, folder: Path, tmp_path: Path
+) -> None:
+    """A13: kill -9 of every kind of actor in the middle of a step, and two stops, leave no trace."""
+    share_keys(folder, tmp_path)
+    victims = {
+        "register": "network",
+        "ingest": "platform-1",
+        "accesses": "platform-2",
+        "windows": "platform-3",
+        "fit": "registry",
+        "update": "trend",
+        "decide": "platform-1",
+        "deliver": "supervisor",
+        "refresh": "platform-2",
+    }
+    stops = {"screen", "refresh"}
+    killed: list[str] = []
+
+    def disturb(step: str, done: int, _: int, session: Any) -> None:
+        if done:
+            return
+        if step in victims:
+            name = victims.pop(step)
+            killed.append(name)
+            kill(session.platforms[name] if "-" in name else getattr(session, name))
+        elif step in stops:
+            stops.remove(step)
+            raise KeyboardInterrupt(step)
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run_to_end(tmp_path, disturb)
+    result = run_to_end(tmp_path, disturb)
+    assert set(killed) == {
+        "network",
+        "registry",
+        "trend",
+        "supervisor",
+        "platform-1",
+        "platform-2",
+        "platform-3",
+    }
+    assert outcome(result) == outcome(undisturbed)
+
+
+def test_a_finished_run_again_does_nothing(undisturbed: FlowResult, folder: Path) -> None:
+    """A13: the same run started again sends nothing, pushes nothing, and reads the same result."""
+    run = begin(folder)
+    try:
+        assert outcome(run_all(run)) == outcome(undisturbed)
+        assert ray.get(run.session.supervisor.deliver.remote()) == 0
+        assert ray.get(run.session.supervisor.refresh.remote(run.plan.as_of)) == 0
+        case = undisturbed.platforms[0].screening.rare[0].case_id
+        hits = ray.get(run.session.platforms["platform-1"].search.remote(CaseQuery(like=case)))
+        assert hits and hits[0].why
+    finally:
+        stop_actors()

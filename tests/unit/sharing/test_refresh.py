@@ -1,0 +1,82 @@
+"""Related material: what is due, what is kept, what is pushed."""
+
+import pytest
+from builders import an_item
+
+from cluster.clock import DAY_S
+from cluster.sharing.refresh import SCORE_MIN, best_items, digest_of, is_due, new_or_changed
+
+
+@pytest.mark.parametrize(
+    ("refreshed_at", "now", "due"),
+    [
+        (None, 0.0, True),
+        (0.0, 0.0, False),
+        (0.0, 7 * DAY_S - 1, False),
+        (0.0, 7 * DAY_S, True),
+        (5.0, 7 * DAY_S, False),
+        (10 * DAY_S, 0.0, False),
+    ],
+)
+def test_a_case_is_due_when_the_second_period_is_over(
+    refreshed_at: float | None, now: float, due: bool
+) -> None:
+    """A12: never asked is due; after exactly one period it is due again."""
+    assert is_due(refreshed_at, now, 7.0) is due
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"item_id": "i2"},
+        {"kind": "literature"},
+        {"title": "B"},
+        {"platform": "p"},
+        {"score": 0.6},
+        {"why": "x"},
+    ],
+)
+def test_a_change_of_any_field_is_a_change(change: dict[str, object]) -> None:
+    """A12: an item whose any field differs has another digest."""
+    assert digest_of(an_item(**change)) != digest_of(an_item())
+    assert digest_of(an_item()) == digest_of(an_item())
+
+
+def test_only_what_is_new_or_changed_is_pushed() -> None:
+    """A12: of three items one is known, one changed and one new; two are pushed, in order."""
+    items = [an_item("same"), an_item("changed"), an_item("new")]
+    known = {
+        "same": digest_of(an_item("same")),
+        "changed": digest_of(an_item("changed", score=0.1)),
+        "gone": "x",
+    }
+    assert [item.item_id for item in new_or_changed(items, known)] == ["changed", "new"]
+    assert new_or_changed(items, {item.item_id: digest_of(item) for item in items}) == []
+
+
+def test_the_best_cases_are_kept_each_once() -> None:
+    """A12: best first, ties by id, the better of two same items, none below the least score."""
+    items = [
+        an_item("b", score=0.5),
+        an_item("a", score=0.5),
+        an_item("twice", score=0.2),
+        an_item("twice", score=0.9),
+        an_item("weak", score=SCORE_MIN / 2),
+        an_item("least", score=SCORE_MIN),
+    ]
+    found = best_items(items, 10)
+    assert [(item.item_id, item.score) for item in found] == [
+        ("twice", 0.9),
+        ("a", 0.5),
+        ("b", 0.5),
+        ("least", SCORE_MIN),
+    ]
+    assert [item.item_id for item in best_items(items, 2)] == ["twice", "a"]
+
+
+def test_literature_stands_behind_the_cases_whatever_its_score() -> None:
+    """A12: publications are kept beside the cases and need no similarity."""
+    paper = an_item("PMID:1", kind="literature", score=0.01)
+    found = best_items([paper, an_item("case", score=0.2)], 5)
+    assert [item.item_id for item in found] == ["case", "PMID:1"]
+    assert best_items([], 5) == []
