@@ -22,18 +22,24 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Settings(BaseSettings):
     """The presets and periods of the flow, and where its files lie."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", allow_inf_nan=False
+    )
 
     data_dir: Path = Field(Path("dazzle-data"), description="folder of ledgers, indexes and blobs")
 
     person_years_at_risk: float = Field(
-        1_000_000.0, ge=0, description="population at risk of a platform that states none"
+        1_000_000.0,
+        ge=0,
+        description="population at risk of a platform that states none",
     )
     first_screening_share: Share = Field(
         0.75, description="share of classes, lowest incidence first, that pass the first screening"
     )
     incidence_preset_per_100k: float = Field(
-        0.3, gt=0, description="highest incidence of the second screening, per 100,000 and year"
+        0.3,
+        gt=0,
+        description="highest incidence of the second screening, per 100,000 and year",
     )
     incidence_prior_strength: float = Field(
         0.5, gt=0, description="weight of the incidence prior, in cases"
@@ -41,7 +47,9 @@ class Settings(BaseSettings):
 
     period_days_ref: Days = Field(14.0, description="first preset period at the reference visits")
     visits_per_day_ref: float = Field(
-        1000.0, gt=0, description="visits a day at which the first period has its reference length"
+        1000.0,
+        gt=0,
+        description="visits a day at which the first period has its reference length",
     )
     period_days_min: Days = Field(7.0, description="shortest first preset period")
     period_days_max: Days = Field(28.0, description="longest first preset period")
@@ -53,7 +61,9 @@ class Settings(BaseSettings):
         0.2, description="propagation index from which a case joins the incremental learning"
     )
     forgetting_max: float = Field(
-        0.015, ge=0, description="rise of the error on old windows that a second model may show"
+        0.015,
+        ge=0,
+        description="rise of the error on old windows that a second model may show",
     )
     train_workers: int = Field(1, ge=1, le=1024, description="workers of a Ray Train run")
     train_epochs_max: int = Field(60, ge=1, le=10_000, description="epochs of a run at the most")

@@ -83,7 +83,7 @@ def a_phenopacket(
     return packet | more
 
 
-def a_case(case_id: str = "case-1", **parts: Any) -> Case:  # noqa: ANN401 - as a_phenopacket
+def a_case(case_id: str = "case-1", **parts: Any) -> Case:
     """Return a case that has been read."""
     return read_case(json.dumps(a_phenopacket(case_id, **parts)))
 
@@ -121,19 +121,19 @@ def phenopackets(draw: st.DrawFn) -> Json:
     return packet
 
 
-def a_peer(peer_id: str = "south", **changes: Any) -> Peer:  # noqa: ANN401 - fields of Peer
+def a_peer(peer_id: str = "south", **changes: Any) -> Peer:
     """Return a platform that may receive."""
     known = {"linked": True, "agreed": True, "public_key": "00", "policy_epoch": 1}
     return Peer.model_validate({"peer_id": peer_id} | known | changes)
 
 
-def a_profile(platform_id: str = "north", **changes: Any) -> PlatformProfile:  # noqa: ANN401
+def a_profile(platform_id: str = "north", **changes: Any) -> PlatformProfile:
     """Return what a platform says of itself."""
     told = {"platform_id": platform_id, "region": "Hesse", "person_years_at_risk": 1e6}
     return PlatformProfile.model_validate(told | changes)
 
 
-def an_envelope(delivery_id: str = "d1", **changes: Any) -> Envelope:  # noqa: ANN401
+def an_envelope(delivery_id: str = "d1", **changes: Any) -> Envelope:
     """Return a delivery from north to south."""
     payload = str(changes.get("payload", "{}"))
     fields = {
@@ -149,19 +149,19 @@ def an_envelope(delivery_id: str = "d1", **changes: Any) -> Envelope:  # noqa: A
     return Envelope.model_validate(fields | changes)
 
 
-def a_receipt(**changes: Any) -> Receipt:  # noqa: ANN401 - fields of Receipt
+def a_receipt(**changes: Any) -> Receipt:
     """Return a receipt without a signature."""
     fields = {"delivery_id": "d1", "receiver": "south", "digest": "ab", "received_at": 5.0}
     return Receipt.model_validate(fields | changes)
 
 
-def an_item(item_id: str = "i1", **changes: Any) -> RelatedItem:  # noqa: ANN401
+def an_item(item_id: str = "i1", **changes: Any) -> RelatedItem:
     """Return a related case."""
     fields = {"kind": "case", "title": "A case", "score": 0.5, "why": "HP:0001250"}
     return RelatedItem.model_validate({"item_id": item_id} | fields | changes)
 
 
-def a_decision(decision_id: str = "q1", **changes: Any) -> DecisionRecord:  # noqa: ANN401
+def a_decision(decision_id: str = "q1", **changes: Any) -> DecisionRecord:
     """Return an upload that the first index decided."""
     first = Prediction(
         item_id="case-1",
@@ -203,7 +203,7 @@ def unit_vector(axis: int, towards: int | None = None) -> list[float]:
     return list(map(float, vector / np.linalg.norm(vector)))
 
 
-def a_feature(case_id: str, **changes: Any) -> Json:  # noqa: ANN401 - columns of FEATURES
+def a_feature(case_id: str, **changes: Any) -> Json:
     """Return one row of ``FEATURES``."""
     row = {
         "case_id": case_id,

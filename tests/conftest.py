@@ -1,4 +1,4 @@
-"""What all tests share: where the real data lie, one small ontology, and hypothesis without a clock."""
+"""What all tests share: the real data, one small ontology, hypothesis without a clock."""
 
 import os
 from pathlib import Path

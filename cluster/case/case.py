@@ -89,6 +89,8 @@ def read_case(record: bytes | str) -> Case:
     """
     try:
         content = json.loads(record, parse_constant=_refuse_constant)
+        document = canonical_json(content)
+        document.encode()
     except (ValueError, RecursionError) as error:
         what = f"not readable as JSON ({type(error).__name__})"
         raise CaseInvalid(what, remedy="Write one phenopacket as JSON in UTF-8.") from None
@@ -99,7 +101,7 @@ def read_case(record: bytes | str) -> Case:
         place = ".".join(map(str, first["loc"])) or "document"
         what = f"not a phenopacket: {first['type']}"
         raise CaseInvalid(what, where=place, remedy="See the Phenopackets v2 schema.") from None
-    case = Case(phenopacket, canonical_json(content))
+    case = Case(phenopacket, document)
     if not phenopacket.phenotypic_features and case.disease is None:
         what = "empty: neither a phenotypic feature nor a disease"
         raise CaseInvalid(what, where="document", remedy="Give at least one of the two.")

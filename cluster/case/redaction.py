@@ -21,6 +21,22 @@ TOP_YEARS: Final = 90
 DAYS_A_YEAR: Final = 365.25
 SCHEMA_VERSION: Final = "2.0"
 
+SEXES: Final = ("UNKNOWN_SEX", "FEMALE", "MALE", "OTHER_SEX")
+PROGRESS: Final = ("UNKNOWN_PROGRESS", "IN_PROGRESS", "COMPLETED", "SOLVED", "UNSOLVED")
+STATUSES: Final = ("UNKNOWN_STATUS", "REJECTED", "CANDIDATE", "CONTRIBUTORY", "CAUSATIVE")
+SYNTAXES: Final = (
+    "hgvs",
+    "hgvs.c",
+    "hgvs.p",
+    "hgvs.g",
+    "hgvs.m",
+    "hgvs.n",
+    "hgvs.r",
+    "iscn",
+    "gnomad",
+    "spdi",
+)
+
 Json = dict[str, Any]
 
 
@@ -33,7 +49,7 @@ def redact(case: Case, shared_id: str, platform: str) -> Json:
         platform: the platform that answers for the case, named instead of people.
     """
     packet = case.phenopacket
-    subject: Json = {"id": shared_id, "sex": packet.subject.sex}
+    subject: Json = {"id": shared_id, "sex": _coded(packet.subject.sex, SEXES)}
     age = _time(packet.subject.time_at_last_encounter)
     if age:
         subject["timeAtLastEncounter"] = age
@@ -53,6 +69,11 @@ def redact(case: Case, shared_id: str, platform: str) -> Json:
             ],
         },
     }
+
+
+def _coded(given: str, codes: tuple[str, ...]) -> str:
+    """Return a code of the schema; free text in its place becomes the unknown code."""
+    return given if given in codes else codes[0]
 
 
 def _term(term: OntologyClass) -> Json:
@@ -101,7 +122,7 @@ def _interpretations(case: Case, shared_id: str) -> list[Json]:
         shown.append(
             {
                 "id": f"{shared_id}-{number}",
-                "progressStatus": interpretation.progress_status,
+                "progressStatus": _coded(interpretation.progress_status, PROGRESS),
                 "diagnosis": {
                     "disease": _term(diagnosis.disease),
                     "genomicInterpretations": genomic,
@@ -114,7 +135,7 @@ def _interpretations(case: Case, shared_id: str) -> list[Json]:
 def _genomic(genomic: GenomicInterpretation, shared_id: str) -> Json:
     shown: Json = {
         "subjectOrBiosampleId": shared_id,
-        "interpretationStatus": genomic.interpretation_status,
+        "interpretationStatus": _coded(genomic.interpretation_status, STATUSES),
     }
     variant = genomic.variant_interpretation
     described = variant.variation_descriptor if variant else None
@@ -122,7 +143,9 @@ def _genomic(genomic: GenomicInterpretation, shared_id: str) -> Json:
         if genomic.gene:
             shown["gene"] = {"valueId": genomic.gene.value_id, "symbol": genomic.gene.symbol}
         return shown
-    descriptor: Json = {"expressions": [e.model_dump() for e in described.expressions]}
+    descriptor: Json = {
+        "expressions": [e.model_dump() for e in described.expressions if e.syntax in SYNTAXES]
+    }
     if described.gene_context:
         context = described.gene_context
         descriptor["geneContext"] = {"valueId": context.value_id, "symbol": context.symbol}

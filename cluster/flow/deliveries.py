@@ -1,8 +1,8 @@
 """What leaves and what arrives: claim behind the gate, receive once, settle (S900, S1000)."""
 
-import json
 from collections.abc import Sequence
 
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, Row
 
 from cluster.case.case import read_case
@@ -21,10 +21,12 @@ from cluster.flow.platform import Platform
 from cluster.ids import sha256
 from cluster.sharing import delivery as machine
 from cluster.sharing import gate
-from cluster.sharing.delivery import Event
+from cluster.sharing.delivery import USED_UP, Event
 from cluster.sharing.receipt import is_valid, sign
 from cluster.storage import cases as case_rows
 from cluster.storage import deliveries, journal
+
+RELATED_ITEMS = TypeAdapter(list[RelatedItem])
 
 
 def release_claims(platform: Platform, owner: str) -> int:
@@ -52,7 +54,8 @@ def claim(platform: Platform, owner: str, limit: int) -> list[Envelope]:
     with platform.ledger.begin() as tx:
         for one, row in deliveries.candidates(tx, now=now, limit=limit):
             envelope = Envelope.model_validate_json(row.payload)
-            denial = _denial(tx, platform, row, envelope)
+            is_used_up = one.attempts >= platform.settings.attempts_max
+            denial = USED_UP if is_used_up else _denial(tx, platform, row, envelope)
             if denial:
                 parked = machine.settle(
                     one,
@@ -197,9 +200,15 @@ def _receive_one(tx: Connection, platform: Platform, envelope: Envelope) -> Rece
 
 
 def _keep(tx: Connection, platform: Platform, envelope: Envelope) -> Refusal | None:
-    """Store the content; a refusal where it cannot be read."""
+    """Store the content; a refusal where it cannot be read, or is about a case of somebody else."""
+    held = case_rows.get_case(tx, envelope.case_id)
+    if held is not None and held.origin != envelope.sender:
+        return _refused(envelope, "case_id_conflict", "the case is held from another platform")
     if envelope.kind == "related":
-        items = [RelatedItem.model_validate(item) for item in json.loads(envelope.payload)]
+        try:
+            items = RELATED_ITEMS.validate_json(envelope.payload)
+        except ValidationError:
+            return _refused(envelope, "related_invalid", "not a list of related items")
         deliveries.put_related(tx, envelope.case_id, items)
         return None
     try:

@@ -74,11 +74,11 @@ def take_in(
             continue
         intake.read += 1
         place = f"{record.file}:{record.line}"
-        first, digest = seen.setdefault(case.case_id, (place, case.digest))
-        if first != place:
+        if case.case_id in seen:
             intake.refused += 1
-            intake.findings.append(_repeated(record, case, first, digest))
+            intake.findings.append(_repeated(record, case, *seen[case.case_id]))
             continue
+        seen[case.case_id] = (place, case.digest)
         taken = _placed(case, ontology)
         intake.cases.append(taken)
         intake.findings.extend(_remarks(record, taken))

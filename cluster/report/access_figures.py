@@ -17,6 +17,9 @@ from cluster.report.style import (
     SKY,
     VERMILION,
     counted,
+    cut_middle,
+    log_ticks,
+    name_ticks,
     new_figure,
     plain,
     shade_range,
@@ -86,7 +89,7 @@ def draw_first_second(result: FlowResult) -> "Figure":
     records = [one for one in _records(result) if one.second is not None]
     rescued = sum(one.decided_by == "second" for one in records)
     text = f"The second index was asked for {counted(len(records), 'case')}"
-    text += f" and let {rescued:,} of them go"
+    text += f" and let {rescued or 'none'} of them go"
     title = titled(text, simulated=marks_of(result).decisions)
     if not records:
         why = (
@@ -156,7 +159,8 @@ def draw_spread(result: FlowResult) -> "Figure":
         y=[round(one.propagation_index, 4) for one in records],
         axes=("1 + accesses", "propagation index"),
     )
-    figure.update_xaxes(title_text="1 + clicks and usages in the period", type="log", dtick="D2")
+    ticks = log_ticks(1, max(2, *(1 + one.clicks + one.usages for one in records)), 2)
+    figure.update_xaxes(title_text="1 + clicks and usages in the period", type="log", **ticks)
     figure.update_yaxes(title_text="propagation index", rangemode="tozero")
     return figure
 
@@ -172,23 +176,26 @@ def draw_parts(result: FlowResult) -> "Figure":
     title = titled(text, simulated=marks_of(result).accesses)
     if not top:
         return wordless(title, "No rare case has been passed on.")
-    names = [f"{plain(case.case_id, 22)} · {plain(platform, 14)}" for platform, case in top]
+    names = [
+        f"{cut_middle(case.case_id, 22)} · {cut_middle(platform, 14)}" for platform, case in top
+    ]
     figure = new_figure(title, height=150 + ROW_PX * len(top))
     parts = list(dict.fromkeys(part for _, case in top for part in case.parts))
     for number, part in enumerate(parts):
         figure.add_trace(
             Bar(
-                y=names,
+                y=list(range(len(top))),
+                customdata=names,
                 x=[round(case.parts.get(part, 0.0), 4) for _, case in top],
                 orientation="h",
                 name=plain(part),
                 marker={"color": PART_COLORS[number % len(PART_COLORS)]},
-                hovertemplate=f"{plain(part)}: %{{x:.3f}}<extra>%{{y}}</extra>",
+                hovertemplate=f"{plain(part)}: %{{x:.3f}}<extra>%{{customdata}}</extra>",
             )
         )
-    figure.update_layout(barmode="stack", bargap=0.25)
+    figure.update_layout(barmode="stack", bargap=0.25, legend_traceorder="normal")
     figure.update_xaxes(title_text="propagation index, by part")
-    figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
+    figure.update_yaxes(autorange="reversed", **name_ticks(names))
     return figure
 
 
@@ -226,7 +233,7 @@ def _add_outcomes(
                     x=[x[row] for row in rows],
                     y=[y[row] for row in rows],
                     mode="markers",
-                    marker={"color": color, "symbol": symbol, "size": 8, "opacity": 0.75},
+                    marker={"color": color, "symbol": symbol, "size": 8, "opacity": 0.7},
                     name=f"{name} ({len(rows):,})",
                     text=[plain(records[row].case_id) for row in rows],
                     hovertemplate=f"%{{text}}<br>{axes[0]} %{{x}}<br>{axes[1]} %{{y}}"

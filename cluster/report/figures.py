@@ -18,8 +18,12 @@ from cluster.report.style import (
     RULE,
     VERMILION,
     counted,
+    cut_middle,
+    log_ticks,
+    name_ticks,
     new_figure,
     plain,
+    short_category,
     titled,
     wordless,
 )
@@ -30,9 +34,11 @@ if TYPE_CHECKING:
 CATEGORIES_MAX: Final = 14
 LEVELS_MAX: Final = 12
 """Distinct incidences drawn of one platform, lowest first."""
-REACH: Final = 1.55
+REACH: Final = 2.2
 """Half width of the network's picture; the circle has radius 1, names stand outside."""
 NODE_PX: Final = (16.0, 46.0)
+AXIS_NEAR: Final = 0.3
+"""Closer to the vertical axis than this, a name stands above or below its node."""
 ROW_PX: Final = 30
 PRESET: Final = "incidence_preset_per_100k"
 KEPT: Final = "kept"
@@ -48,7 +54,7 @@ def draw_network(result: FlowResult) -> "Figure":
     text = f"{counted(len(result.platforms), 'platform')}, {counted(len(links), 'link')}"
     if links:
         text += ", all with an agreement" if not missing else f", {missing} without an agreement"
-    title = titled(text, simulated=marks_of(result).cases)
+    title = titled(text, simulated=marks_of(result).network)
     if not result.platforms:
         return wordless(title, "No platform is registered.")
     names = sorted({one.platform for one in result.platforms} | {i for pair in links for i in pair})
@@ -91,31 +97,33 @@ def draw_tag_mix(result: FlowResult) -> "Figure":
     for _, mix in tagged:
         weight.update(mix)
     kept = [category for category, _ in weight.most_common(CATEGORIES_MAX)]
-    text = "What each platform's cases are about"
+    text = "What each platform's cases are about, in per cent"
     if len(weight) > len(kept):
         text += f": the {len(kept)} largest of {len(weight)} categories"
     title = titled(text, simulated=marks_of(result).cases)
     if not tagged:
         return wordless(title, "No platform has a tag yet.")
+    names = [cut_middle(name, 18) for name, _ in tagged]
+    rows = [plain(short_category(category)) for category in kept]
     values = [[round(100 * mix.get(category, 0.0), 1) for _, mix in tagged] for category in kept]
     figure = new_figure(title, height=130 + ROW_PX * len(kept))
     figure.add_trace(
         Heatmap(
-            x=[plain(name, 18) for name, _ in tagged],
-            y=[plain(category) for category in kept],
             z=values,
-            text=[[f"{share:.0f}" if share >= 0.5 else "" for share in row] for row in values],
+            zmin=0,
+            zmax=max(map(max, values)),
+            customdata=[[f"{name}<br>{row}" for name in names] for row in rows],
+            text=[[f"{share:.0f}" if share > 0.5 else "" for share in row] for row in values],
             texttemplate="%{text}",
             colorscale=HEAT,
             showscale=False,
             xgap=2,
             ygap=2,
-            hovertemplate="%{x}<br>%{y}: %{z} % of the cases<extra></extra>",
+            hovertemplate="%{customdata}: %{z} % of the cases<extra></extra>",
         )
     )
-    figure.update_xaxes(title_text="share of the platform's cases, in per cent", side="bottom")
-    figure.update_xaxes(showgrid=False, type="category")
-    figure.update_yaxes(autorange="reversed", showgrid=False, type="category")
+    figure.update_xaxes(**name_ticks(names))
+    figure.update_yaxes(autorange="reversed", **name_ticks(rows))
     return figure
 
 
@@ -128,7 +136,7 @@ def draw_incidence(result: FlowResult) -> "Figure":
     n_kept = sum(one.reason == KEPT for p in result.platforms for one in p.screening.classes)
     n_all = sum(len(platform.screening.classes) for platform in result.platforms)
     text = f"{n_kept:,} of {counted(n_all, 'class', 'classes')} are rare by both screenings"
-    title = titled(text, simulated=marks_of(result).cases)
+    title = titled(text, simulated=marks_of(result).screening)
     levels = {one.platform: _levels(one) for one in result.platforms}
     if not any(levels.values()):
         return wordless(title, "No class has an incidence: no case, or no population at risk.")
@@ -147,13 +155,18 @@ def draw_incidence(result: FlowResult) -> "Figure":
     except ValueError:
         limit = 0.0
     if limit > 0:
-        figure.add_hline(y=limit, line={"color": VERMILION, "dash": "dot", "width": 1.5})
-        words = f"preset {number(limit)}"
-        place = {"x": 1, "xref": "paper", "xanchor": "right", "y": math.log10(limit)}
-        figure.add_annotation(**place, text=words, showarrow=False, yanchor="bottom")
-    names = [plain(name, 18) for name in levels]
-    figure.update_xaxes(tickvals=list(range(len(names))), ticktext=names, showgrid=False)
-    figure.update_yaxes(type="log", title_text="new cases per 100,000 person-years", dtick="D2")
+        ends = [-0.5, len(levels) - 0.5]
+        line = {"color": VERMILION, "dash": "dot", "width": 1.8}
+        name = f"preset of the second screening, {number(limit)}"
+        figure.add_scatter(x=ends, y=[limit] * 2, mode="lines", line=line, name=name)
+    figure.update_xaxes(**name_ticks([cut_middle(name, 18) for name in levels]))
+    shown = [row for found in levels.values() for classes in found for row in classes]
+    ticks = log_ticks(
+        min(row.incidence_low or row.incidence for row in shown),
+        max(row.incidence_high for row in shown),
+        decades_fine=4,
+    )
+    figure.update_yaxes(type="log", title_text="new cases per 100,000 person-years", **ticks)
     return figure
 
 
@@ -187,29 +200,31 @@ def draw_deliveries(result: FlowResult) -> "Figure":
         return count, f"{count:,}", f"{count:,} delivered"
 
     cells = [[cell(sender, receiver) for receiver in names] for sender in names]
-    ticks = [plain(name, 18) for name in names]
+    ticks = name_ticks([cut_middle(name, 18) for name in names])
     figure = new_figure(title, height=190 + ROW_PX * len(names))
     figure.add_trace(
         Heatmap(
-            x=ticks,
-            y=ticks,
             z=[[one[0] for one in row] for row in cells],
-            customdata=[[one[2] for one in row] for row in cells],
+            customdata=[
+                [f"{sender} to {names[x]}: {one[2]}" for x, one in enumerate(row)]
+                for sender, row in zip(names, cells, strict=True)
+            ],
             zmin=0,
+            zmax=max([1, *arrived.values()]),
             colorscale=HEAT,
             showscale=False,
             xgap=3,
             ygap=3,
             hoverongaps=False,
-            hovertemplate="%{y} to %{x}: %{customdata}<extra></extra>",
+            hovertemplate="%{customdata}<extra></extra>",
         )
     )
     for y, row in enumerate(cells):
         for x, one in enumerate(row):
             if one[1]:
                 figure.add_annotation(x=x, y=y, text=one[1], showarrow=False)
-    figure.update_xaxes(title_text="receiver", type="category", showgrid=False)
-    figure.update_yaxes(title_text="sender", type="category", showgrid=False, autorange="reversed")
+    figure.update_xaxes(title_text="receiver", **ticks)
+    figure.update_yaxes(title_text="sender", autorange="reversed", **ticks)
     return figure
 
 
@@ -231,8 +246,9 @@ def _nodes(result: FlowResult, place: dict[str, tuple[float, float]]) -> Any:  #
             ],
             "color": BLUE,
             "opacity": 1,
+            "line": {"width": 0},
         },
-        text=[plain(name, 18) for name in place],
+        text=[cut_middle(name, 18) for name in place],
         textposition=[_side(x, y) for x, y in place.values()],
         customdata=[[counts.get(name, 0), rare.get(name, 0)] for name in place],
         hovertemplate="%{text}: %{customdata[0]:,} cases, %{customdata[1]:,} rare<extra></extra>",
@@ -243,9 +259,9 @@ def _nodes(result: FlowResult, place: dict[str, tuple[float, float]]) -> Any:  #
 
 def _side(x: float, y: float) -> str:
     """Say on which side of a node its name stands: away from the middle."""
-    if y >= 0:
-        return "top center"
-    return "bottom center"
+    if abs(x) < AXIS_NEAR:
+        return "top center" if y >= 0 else "bottom center"
+    return "middle right" if x > 0 else "middle left"
 
 
 def _levels(platform: PlatformResult) -> list[list[ClassSummary]]:

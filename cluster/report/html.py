@@ -14,14 +14,15 @@ from jinja2 import Environment, StrictUndefined
 from cluster.contracts.ingest import Finding
 from cluster.contracts.result import FlowResult, PlatformResult
 from cluster.report import access_figures, figures, readings
-from cluster.report.style import MARK, counted
+from cluster.report.style import MARK, counted, short_category
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 TEMPLATE: Final = "report.html.j2"
-CASES_MAX: Final = 60
-"""Cases in the table of decisions; uploads come first."""
+UPLOADS_MAX: Final = 40
+HELD_MAX: Final = 20
+"""Cases in the table of decisions."""
 RAREST_MAX: Final = 10
 FINDINGS_MAX: Final = 200
 FIGURES: Final[dict[str, Callable[[FlowResult], "Figure"]]] = {
@@ -61,6 +62,7 @@ def render_report(result: FlowResult) -> str:
         "instant": readings.instant,
         "interval": readings.interval_text,
         "counted": counted,
+        "short": short_category,
     }
     source = files("cluster.report").joinpath(TEMPLATE).read_text(encoding="utf-8")
     return environment.from_string(source).render(**_context(result), plotly_js=get_plotlyjs())
@@ -69,6 +71,8 @@ def render_report(result: FlowResult) -> str:
 def _context(result: FlowResult) -> dict[str, Any]:
     """Gather what the template shows."""
     rows = readings.case_rows(result)
+    n_uploads = sum(row.decision.outcome == "upload" for row in rows)
+    held = rows[n_uploads : n_uploads + HELD_MAX]
     findings = _findings(result)
     return {
         "result": result,
@@ -79,7 +83,8 @@ def _context(result: FlowResult) -> dict[str, Any]:
         "figures": {name: _figure(draw(result)) for name, draw in FIGURES.items()},
         "platforms": [_platform(platform) for platform in result.platforms],
         "barred": [pair for pair, agreed in readings.agreements(result).items() if not agreed],
-        "rows": rows[:CASES_MAX],
+        "rows": rows[:n_uploads][:UPLOADS_MAX] + held,
+        "n_held": len(held),
         "n_rows": len(rows),
         "metrics": readings.metrics_rows(result),
         "metric_names": METRIC_NAMES,

@@ -19,8 +19,13 @@ from cluster.contracts.result import (
 from cluster.contracts.sharing import DecisionRecord, DeliveryStatus, RelatedItem
 from cluster.contracts.trend import TrendCard, TrendMetrics
 
-ACCESS_WORDS: Final = frozenset({"access", "accesses", "event", "events"})
-CASE_WORDS: Final = frozenset({"case", "cases", "cohort", "phenopackets"})
+PARTS: Final = {
+    "accesses": frozenset({"access", "accesses", "event", "events"}),
+    "cases": frozenset({"case", "cases", "cohort", "phenopackets"}),
+    "links": frozenset({"link", "links", "agreements", "network"}),
+    "populations": frozenset({"population", "populations", "person-years"}),
+}
+"""First words by which a simulated part is known."""
 METRICS: Final = ("msle", "spearman", "auroc_hot", "auprc_hot", "brier")
 LOWER_IS_BETTER: Final = frozenset({"msle", "brier"})
 STATES: Final = ("delivered", "parked", "queued", "claimed")
@@ -33,12 +38,26 @@ class Marks:
     accesses: bool
     """Accesses, periods, propagation, models and their metrics."""
     cases: bool
-    """Cases, classes, incidence and ingest."""
+    """Cases, their categories, and ingest."""
+    links: bool
+    """Who is interconnected with whom, and by agreement."""
+    populations: bool
+    """Populations at risk."""
+
+    @property
+    def network(self) -> bool:
+        """The network is drawn with the cases of its platforms."""
+        return self.cases or self.links
+
+    @property
+    def screening(self) -> bool:
+        """Incidence is cases over a population."""
+        return self.cases or self.populations
 
     @property
     def decisions(self) -> bool:
-        """Decisions and deliveries rest on both."""
-        return self.accesses or self.cases
+        """Decisions and deliveries rest on everything."""
+        return self.accesses or self.cases or self.links or self.populations
 
 
 @dataclass(frozen=True)
@@ -107,11 +126,12 @@ def marks_of(result: FlowResult) -> Marks:
     everything: a mark too many misleads nobody.
     """
     heads = {(part.lower().split() or [""])[0].strip(",.:;") for part in result.simulated}
-    unknown = bool(heads - ACCESS_WORDS - CASE_WORDS)
-    return Marks(
-        accesses=unknown or result.plan.events == SIMULATED or bool(heads & ACCESS_WORDS),
-        cases=unknown or result.plan.cases == SIMULATED or bool(heads & CASE_WORDS),
-    )
+    if heads - frozenset().union(*PARTS.values()):
+        return Marks(**dict.fromkeys(PARTS, True))
+    found = {name: bool(heads & words) for name, words in PARTS.items()}
+    found["accesses"] |= result.plan.events == SIMULATED
+    found["cases"] |= result.plan.cases == SIMULATED
+    return Marks(**found)
 
 
 def simulated_parts(result: FlowResult) -> list[str]:
@@ -119,7 +139,7 @@ def simulated_parts(result: FlowResult) -> list[str]:
     if result.simulated:
         return list(result.simulated)
     marks = marks_of(result)
-    return [name for name in ("accesses", "cases") if getattr(marks, name)]
+    return [name for name in PARTS if getattr(marks, name)]
 
 
 def totals_of(result: FlowResult) -> Totals:

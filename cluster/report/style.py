@@ -4,6 +4,7 @@ The text and grid colours of a figure are left to the page, which has a light an
 """
 
 import html
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,6 +36,30 @@ def plain(text: str, length_max: int = LABEL_LENGTH_MAX) -> str:
     return html.escape(cut, quote=False)
 
 
+def cut_middle(text: str, length_max: int) -> str:
+    """Make an id safe to draw; a long one keeps its beginning and its end, which tell it apart."""
+    if len(text) <= length_max:
+        return plain(text, length_max)
+    tail = length_max // 2
+    return html.escape(f"{text[: length_max - tail - 1]}…{text[-tail:]}", quote=False)
+
+
+def name_ticks(names: Sequence[str]) -> dict[str, Any]:
+    """Return ticks 0, 1, 2 ... with names; equal names keep places of their own."""
+    return {
+        "tickvals": list(range(len(names))),
+        "ticktext": list(names),
+        "ticklabeloverflow": "allow",
+        "showgrid": False,
+    }
+
+
+def short_category(category: str) -> str:
+    """Drop what the names of most organ systems begin with."""
+    name = category.removeprefix("Abnormality of ").removeprefix("the ")
+    return name[:1].upper() + name[1:]
+
+
 def titled(text: str, *, simulated: bool) -> str:
     """Return the title of a figure, with the mark where it shows simulated numbers."""
     return text + MARK if simulated else text
@@ -50,7 +75,7 @@ def new_figure(title: str, traces: Sequence[Any] = (), *, height: int = 380) -> 
         "zeroline": False,
         "automargin": True,
         "fixedrange": True,
-        "title": {"standoff": 10},
+        "title": {"standoff": 10, "font": {"size": 13}},
     }
     return Figure(
         data=list(traces),
@@ -78,6 +103,14 @@ def wordless(title: str, words: str) -> "Figure":
     figure.update_yaxes(visible=False, range=[0, 1])
     figure.add_annotation(x=0.5, y=0.5, text=words, showarrow=False, font={"size": 14})
     return figure
+
+
+def log_ticks(low: float, high: float, decades_fine: int) -> dict[str, list[Any]]:
+    """Return ticks at 1, 2 and 5 of each decade, or at 1 only where there are too many decades."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    steps = (1, 2, 5) if last - first <= decades_fine else (1,)
+    values = [step * 10.0**decade for decade in range(first, last + 1) for step in steps]
+    return {"tickvals": values, "ticktext": [f"{value:,.10g}" for value in values]}
 
 
 def shade_range(figure: "Figure", low: float, high: float, *, axis: str) -> None:

@@ -21,7 +21,7 @@ CASES_MAX: Final = 10
 RAREST_MAX: Final = 3
 WIDTH_MIN: Final = 100
 WIDTH_MAX: Final = 118
-TEXT_WIDTH_MIN: Final = 16
+TEXT_WIDTH_MIN: Final = 24
 METRIC_NAMES: Final = ("MSLE", "Spearman", "AUROC", "AUPRC", "Brier")
 
 Column = tuple[str, bool]
@@ -47,7 +47,7 @@ def summary_parts(result: FlowResult) -> list[Table | Text]:
     marks = readings.marks_of(result)
     parts: list[Table | Text] = [*_head(result)]
     parts.append(_platforms(result, simulated=marks.decisions))
-    parts.append(_rarest(result, simulated=marks.cases))
+    parts.append(_rarest(result, simulated=marks.screening))
     rows = readings.case_rows(result, CASES_MAX)
     if rows:
         parts.append(_cases(rows, simulated=marks.decisions))
@@ -191,7 +191,13 @@ def _marked(text: str, *, simulated: bool) -> str:
 
 def _table(title: str, columns: Sequence[Column]) -> Table:
     table = Table(
-        title=literal(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+        title=literal(title),
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+        min_width=min(len(title), WIDTH_MIN),
     )
     for heading, is_number in columns:
         if is_number:

@@ -15,6 +15,7 @@ from cluster.ids import key_of
 
 BACKOFF_S: Final = 1.0
 BACKOFF_S_MAX: Final = 900.0
+USED_UP: Final = "attempts_used_up"
 
 
 class State(StrEnum):
@@ -92,7 +93,7 @@ def settle(
     settled = _step(delivery, event)
     if event is Event.SILENCE:
         if delivery.attempts >= attempts_max:
-            return replace(settled, state=State.PARKED, reason="attempts_used_up")
+            return replace(settled, state=State.PARKED, reason=USED_UP)
         wait = _backoff_s(delivery.delivery_id, delivery.attempts)
         return replace(settled, next_at=now + wait, reason=reason)
     if event is Event.RELEASE:
@@ -106,5 +107,5 @@ def _step(delivery: Delivery, event: Event) -> Delivery:
 
 def _backoff_s(delivery_id: str, attempts: int) -> float:
     """Return full jitter over a doubling span; the jitter comes from the key, so it replays."""
-    span: float = min(BACKOFF_S_MAX, BACKOFF_S * 2.0**attempts)
+    span: float = min(BACKOFF_S_MAX, BACKOFF_S * 2.0 ** min(attempts, 32))
     return span * int(key_of(delivery_id, attempts)[:8], 16) / 0xFFFFFFFF

@@ -22,7 +22,7 @@ def digest_of(item: RelatedItem) -> str:
 
 
 def best_items(items: Iterable[RelatedItem], cases_max: int) -> list[RelatedItem]:
-    """Keep the best related cases and all literature, each item once, best first."""
+    """Keep the best related cases and as many publications, each item once, best first."""
     best: dict[str, RelatedItem] = {}
     for item in sorted(items, key=lambda item: (-item.score, item.item_id)):
         best.setdefault(item.item_id, item)

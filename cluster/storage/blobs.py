@@ -32,7 +32,8 @@ class BlobStore:
         """Store bytes durably and return their digest."""
         digest = sha256(content)
         path = self._path(digest)
-        if self.has(digest):
+        found = self._fs.get_file_info(path)
+        if found.type == fs.FileType.File and found.size == len(content):
             return digest
         if isinstance(self._fs, fs.LocalFileSystem):
             write_durably(Path(path), content)

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from cluster.case.case import Case
+from cluster.errors import Conflict
 from cluster.storage.tables import cases, classes, revisions
 
 
@@ -50,6 +51,9 @@ def put_cases(
         if old is not None and old.digest == case.digest:
             n_unchanged += 1
             continue
+        if old is not None and old.origin != origin:
+            what = f"case {case.case_id} is held from {old.origin}"
+            raise Conflict(what, remedy="Send it under another id.")
         seq += 1
         rev = old.rev + 1 if old is not None else 1
         n_revised += old is not None
@@ -60,8 +64,8 @@ def put_cases(
                 "rev": rev,
                 "digest": case.digest,
                 "origin": origin,
-                "state": state,
-                "consent": "share",
+                "state": old.state if old is not None else state,
+                "consent": old.consent if old is not None else "share",
                 "disease_id": disease.id if disease else None,
                 "disease_label": disease.label if disease else "",
                 "category": category,

@@ -40,7 +40,7 @@ def append_audit(tx: Connection, at: float, action: str, facts: Mapping[str, Any
         select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
     ).one_or_none()
     seq, prev = (last.seq + 1, last.hash) if last else (1, GENESIS)
-    row = canonical_json({"at": at, "action": action, **facts})
+    row = canonical_json({**facts, "at": at, "action": action})
     tx.execute(insert(audit), {"seq": seq, "prev": prev, "hash": sha256(prev + row), "row": row})
 
 

@@ -1,5 +1,6 @@
 """The vector index on LanceDB: a projection of the ledger that may be deleted and rebuilt."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
@@ -33,7 +34,12 @@ class LanceIndex:
         self._table = self._open()
 
     def _open(self) -> Any:  # noqa: ANN401 - lancedb ships no types
-        return self._db.create_table(TABLE, schema=_schema(), exist_ok=True)
+        from lancedb.index import FTS
+
+        table = self._db.create_table(TABLE, schema=_schema(), exist_ok=True)
+        if not any(index.columns == ["text"] for index in table.list_indices()):
+            table.create_index("text", config=FTS())
+        return table
 
     def upsert(self, features: pa.Table) -> None:
         """Insert or replace rows of ``FEATURES`` by case id."""
@@ -69,7 +75,7 @@ class LanceIndex:
 
     def matching(self, text: str, k: int) -> pa.Table:
         """Return the rows whose text matches, best first."""
-        words = " ".join(word for word in text.split() if word.isalnum())
+        words = " ".join(re.findall(r"\w+", text))
         found: pa.Table = self._table.search(words, query_type="fts").limit(k).to_arrow()
         return found
 

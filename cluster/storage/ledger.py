@@ -6,6 +6,7 @@ honours fsync, power loss. A second process on the same file is refused by a loc
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Final
 
 from sqlalchemy import Connection, MetaData, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from cluster.errors import StoreUnavailable
@@ -23,6 +25,7 @@ PRAGMAS: Final = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA cache_size=-65536",  # KiB
 )
+DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class Ledger:
@@ -47,6 +50,11 @@ class Ledger:
         event.listen(self._engine, "connect", _set_pragmas)
         try:
             self._migrate(tables, migrations)
+        except DatabaseError as error:
+            self.close()
+            if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF not in DAMAGED:
+                raise
+            raise _damaged(path) from None
         except BaseException:
             self.close()
             raise
@@ -54,13 +62,13 @@ class Ledger:
     def _migrate(self, tables: MetaData, migrations: Sequence[str]) -> None:
         newest = len(migrations) + 1
         with self.begin() as tx:
+            tx.exec_driver_sql("BEGIN IMMEDIATE")  # sqlite3 opens none before DDL by itself
             version = int(tx.exec_driver_sql("PRAGMA user_version").scalar_one())
             if version > newest:
                 what = f"the ledger has schema version {version}, this code knows {newest}"
                 raise StoreUnavailable(what, self.path.name, "Install the newer release.")
-            if version and tx.exec_driver_sql("PRAGMA quick_check").scalar_one() != "ok":
-                what = "the ledger is damaged"
-                raise StoreUnavailable(what, self.path.name, "Restore it from a backup.")
+            if version and tx.exec_driver_sql("PRAGMA quick_check(1)").scalar_one() != "ok":
+                raise _damaged(self.path)
             if version == 0:
                 tables.create_all(tx)
             for statement in migrations[version - 1 :] if version else ():
@@ -86,6 +94,11 @@ class Ledger:
         """Close the file and free the lock."""
         self._engine.dispose()
         os.close(self._lock)
+
+
+def _damaged(path: Path) -> StoreUnavailable:
+    what = "the ledger is damaged"
+    return StoreUnavailable(what, path.name, "Restore it from a backup.")
 
 
 def _set_pragmas(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

@@ -12,6 +12,11 @@ def put_profile(tx: Connection, profile: PlatformProfile, public_key: str) -> Pl
     """Register a platform, or change what it says of itself; a change is a new tag version."""
     old = get_tag(tx, profile.platform_id)
     if old and old.profile == profile:
+        tx.execute(
+            update(platforms)
+            .where(platforms.c.platform_id == profile.platform_id)
+            .values(public_key=public_key)
+        )
         return old
     tag = PlatformTag(
         version=old.version + 1 if old else 1, profile=profile, mix=old.mix if old else {}

@@ -37,7 +37,10 @@ def _table_from_hpo3() -> pa.Table:
     terms = sorted(release, key=int)
     row_of = {int(term): row for row, term in enumerate(terms)}
     diseases = len(release.omim_diseases)
-    replaced = [term.replaced_by and row_of[int(term.replaced_by[3:])] for term in terms]
+    successor = {int(t): int(t.replaced_by[3:]) for t in terms if t.replaced_by}
+    replaced = [
+        row_of[_last(int(term), successor)] if int(term) in successor else None for term in terms
+    ]
     columns = [
         [int(term) for term in terms],
         [term.name for term in terms],
@@ -47,12 +50,21 @@ def _table_from_hpo3() -> pa.Table:
             for row, term in enumerate(terms)
         ],
         [_information(term, diseases) for term in terms],
-        [row if isinstance(row, int) else None for row in replaced],
+        replaced,
         [term.is_obsolete for term in terms],
     ]
     arrays = [pa.array(c, field.type) for c, field in zip(columns, TABLE, strict=True)]
     schema = TABLE.with_metadata({VERSION: f"HPO {release.version()} (hpo3)".encode()})
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _last(number: int, successor: dict[int, int]) -> int:
+    """Follow successors to the term that stands today."""
+    passed = {number}
+    while number in successor and successor[number] not in passed:
+        number = successor[number]
+        passed.add(number)
+    return number
 
 
 def _information(term: object, diseases: int) -> float:

@@ -4,6 +4,8 @@ Nothing is unpacked to disk. A hostile or damaged member is named and passed ove
 """
 
 import gzip
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -21,7 +23,16 @@ ZIP_RATIO_MAX: Final = 100
 ZIP_BYTES_MAX: Final = 2 << 30
 
 BinaryStream = IO[bytes] | gzip.GzipFile
-DAMAGE: Final = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError)
+DAMAGE: Final = (
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    zipfile.BadZipFile,
+)
 
 
 def source_files(path: Path) -> list[Path]:
@@ -107,7 +118,7 @@ def _stream_records(name: str, stream: BinaryStream) -> Iterator[Record | Findin
 
 
 def _record(name: str, line: int, content: bytes) -> Record | Finding:
-    if len(content) > RECORD_BYTES_MAX:
+    if len(content.rstrip(b"\r\n")) > RECORD_BYTES_MAX:
         return _unreadable(name, line, "record_too_large", f"over {RECORD_BYTES_MAX} bytes")
     return Record(name, line, content)
 

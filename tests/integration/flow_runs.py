@@ -1,8 +1,8 @@
 """Small SIMULATED runs of the whole flow on a real local Ray, for the integration tests."""
 
 import os
+import select
 import shutil
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ from cluster.settings import Settings, load_settings
 
 AS_OF = parse_iso("2026-01-05")
 PLATFORMS = 3
+SERVICES = ("supervisor", "network", "registry", "trend")
 
-Hook = Callable[[str, int, int, Any], None]
+Hook = Callable[[str, int, dict[str, int]], None]
+"""Called with the step, how many of its parts are done, and the process id of every actor."""
 
 
 def settings_in(folder: Path) -> Settings:
@@ -50,15 +52,21 @@ def begin(folder: Path, hook: Hook | None = None) -> Run:
     sources = sources_of(plan, folder, settings)
     session = open_session(settings, list(sources))
 
-    def progress(step: str, done: int, total: int) -> None:
+    services = {name: getattr(session, name) for name in SERVICES}
+    pids = {
+        name: ray.get(actor.describe.remote(), timeout=60)[1]
+        for name, actor in (services | session.platforms).items()
+    }
+
+    def progress(step: str, done: int, _: int) -> None:
         if hook:
-            hook(step, done, total, session)
+            hook(step, done, pids)
 
     return Run(plan, sources, session, progress)
 
 
 def stop_actors() -> None:
-    """Kill every Dazzle actor for good, as the end of a cluster does, and wait until they are gone."""
+    """Kill every Dazzle actor for good, as the end of a cluster does, and wait for it."""
     for named in ray.util.list_named_actors(all_namespaces=True):
         if named["namespace"] == NAMESPACE:
             actor = ray.get_actor(named["name"], namespace=NAMESPACE)
@@ -81,11 +89,6 @@ def share_keys(source: Path, target: Path) -> None:
         shutil.copytree(keys, target / "data" / "platforms" / keys.parent.name / "keys")
 
 
-def kill(actor: Any) -> None:
-    """Kill the process of an actor, without a word."""
-    os.kill(ray.get(actor.describe.remote(), timeout=60)[1], signal.SIGKILL)
-
-
 def outcome(result: FlowResult) -> dict[str, Any]:
     """Return a result without what may differ between two honest runs: clock, tries, signatures."""
     return _without(
@@ -102,14 +105,11 @@ def _without(value: Any, names: set[str]) -> Any:
 
 
 def _wait_until_gone(pid: int) -> None:
-    descriptor = None
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
         return
     try:
-        import select
-
         select.select([descriptor], [], [], 30)
     finally:
         os.close(descriptor)

@@ -62,6 +62,13 @@ def test_a_deleted_row_is_found(place: int) -> None:
         assert first_broken_audit_row(tx) == place
 
 
+def test_a_last_row_of_another_number_is_found() -> None:
+    """B9: a gap before the last row is found, even where its links are whole."""
+    with chain() as tx:
+        tx.exec_driver_sql("UPDATE audit SET seq = ? WHERE seq = ?", (LENGTH + 1, LENGTH))
+        assert first_broken_audit_row(tx) == LENGTH
+
+
 @settings(max_examples=20)
 @given(places, places)
 def test_swapped_rows_are_found(one: int, two: int) -> None:

@@ -48,9 +48,7 @@ class Couriers(RuleBasedStateMachine):
         self.claims += 1
 
     @precondition(lambda self: self.held)
-    @rule(
-        owner=st.sampled_from(["c1", "c2"]), event=st.sampled_from(ANSWERS), reason=st.text("ab")
-    )
+    @rule(owner=st.sampled_from(["c1", "c2"]), event=st.sampled_from(ANSWERS), reason=st.text("ab"))
     def answer(self, owner: str, event: Event, reason: str) -> None:
         """Settle as the ledger does: only the newest claim counts."""
         epoch = self.held.pop(owner, None)
@@ -59,9 +57,7 @@ class Couriers(RuleBasedStateMachine):
         current = epoch == self.one.epoch and self.one.state is State.CLAIMED
         if not current:
             return
-        settled = settle(
-            self.one, event, now=self.now, attempts_max=ATTEMPTS_MAX, reason=reason
-        )
+        settled = settle(self.one, event, now=self.now, attempts_max=ATTEMPTS_MAX, reason=reason)
         self.receipts += event is Event.RECEIPT
         self._becomes(settled)
 

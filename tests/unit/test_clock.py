@@ -11,9 +11,7 @@ def test_an_instant_is_written_in_utc_and_read_back() -> None:
     assert parse_iso("2000-01-01T00:00:00Z") == 946_684_800.0
 
 
-@pytest.mark.parametrize(
-    "text", ["2000-01-01", "2000-01-01T00:00:00", "2000-01-01T02:00:00+02:00"]
-)
+@pytest.mark.parametrize("text", ["2000-01-01", "2000-01-01T00:00:00", "2000-01-01T02:00:00+02:00"])
 def test_a_time_without_a_zone_is_utc(text: str) -> None:
     """A5: a time without a zone is UTC, and an offset is honoured."""
     assert parse_iso(text) == 946_684_800.0

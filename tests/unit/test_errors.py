@@ -17,7 +17,9 @@ KINDS = tree(DazzleError)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_an_error_survives_pickling(kind: type[DazzleError]) -> None:
     """A13: every error crosses a process with its class and all its fields."""
-    copy = pickle.loads(pickle.dumps(kind("broken", "file 3", "Mend it.")))
+    error = kind("broken", "file 3", "Mend it.")
+    assert str(kind(*error.args)) == str(error)  # Ray rebuilds it from args
+    copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is kind
     assert (copy.what, copy.where, copy.remedy) == ("broken", "file 3", "Mend it.")
     assert str(copy) == f"{kind.code}: broken (file 3). Mend it."

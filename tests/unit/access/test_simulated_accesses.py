@@ -7,7 +7,8 @@ import pytest
 
 from cluster.access.counting import bin_counts, checked_events
 from cluster.access.propagation import transmission_trees
-from cluster.access.simulation import simulate_accesses, simulated_network
+from cluster.access.simulated_network import simulated_network
+from cluster.access.simulation import simulate_accesses
 from cluster.clock import DAY_S
 from cluster.contracts.access import CLICKS, EVENTS, TRANSMISSIONS
 from cluster.errors import InputError
@@ -129,12 +130,13 @@ def test_cascades_are_drawn_beyond_the_first_generation(accesses: pa.Table) -> N
     assert (offspring == 0).mean() > 0.85
 
 
-def test_the_scale_multiplies_the_accesses() -> None:
-    """A5: a tenth of the scale is about a tenth of the events, none is none."""
-    whole, tenth = simulated(CASES[:60]), simulated(CASES[:60], scale=0.1)
-    assert 0.03 < tenth.num_rows / whole.num_rows < 0.3
-    nothing = simulated(scale=0.0)
-    assert (nothing.num_rows, nothing.schema) == (0, EVENTS)
+def test_cases_appear_within_the_days_of_birth() -> None:
+    """A5: births are spread evenly over their days; without cases there is nothing."""
+    events = simulated(CASES[:60], birth_days=40.0)
+    first = events.group_by("case_id").aggregate([("at", "min")])["at_min"]
+    days = (np.asarray(first) - START) / DAY_S
+    assert days.min() < 10 and days.max() > 30
+    assert 12 < np.median(days) < 28
     assert simulated([]).num_rows == 0
 
 
@@ -154,12 +156,12 @@ def test_a_lone_platform_keeps_its_cases() -> None:
         {"home": "nowhere"},
         {"days": 0.0},
         {"days": float("inf")},
-        {"scale": -1.0},
-        {"scale": float("nan")},
+        {"birth_days": -1.0},
+        {"birth_days": float("nan")},
     ],
 )
 def test_what_cannot_be_simulated_is_refused(changed: dict) -> None:
-    """A5: unknown homes, repeated cases and senseless spans or scales are input errors."""
+    """A5: unknown homes, repeated cases and senseless spans or births are input errors."""
     with pytest.raises(InputError):
         simulated(**changed)
 

@@ -1,5 +1,7 @@
 """Which records become cases, and what is said about the others."""
 
+from typing import Any
+
 import pytest
 from builders import SEIZURE, a_phenopacket, a_record, a_small_ontology, phenopackets
 from hypothesis import given
@@ -33,7 +35,7 @@ def codes(intake: Intake) -> list[tuple[str, str, int]]:
     ],
 )
 def test_a_case_with_a_reservation_is_taken_and_remarked(
-    parts: dict[str, object], expected: list[tuple[str, str]], small_ontology: Ontology
+    parts: dict[str, Any], expected: list[tuple[str, str]], small_ontology: Ontology
 ) -> None:
     """B2: every doubt about a case is one finding with its place, and the case is taken."""
     record = a_record(a_phenopacket("case-7", **parts), line=3)
@@ -118,7 +120,7 @@ def test_equal_profiles_of_different_people_are_different_cases(small_ontology: 
 def test_only_the_first_part_reports_what_cannot_be_read(small_ontology: Ontology) -> None:
     """B1: of a shared file, an unreadable record is reported once, not by every platform."""
     finding = Finding(level="refused", code="file_damaged", file="x.jsonl")
-    records = [finding, a_record(b"{", 2)]
+    records: list[Record | Finding] = [finding, a_record(b"{", 2)]
     found = [
         take_in(records, small_ontology, Source(files=(), part=part, parts=3)) for part in range(3)
     ]

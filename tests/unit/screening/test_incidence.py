@@ -20,7 +20,7 @@ ONLY_FIRST = {"incidence_preset_per_100k": "1e9"}
 ONLY_SECOND = {"first_screening_share": "1"}
 
 
-def cases(**counts: int) -> pa.Array:
+def cases(**counts: int) -> pa.StringArray:
     return pa.array([name for name, n in counts.items() for _ in range(n)], pa.string())
 
 

@@ -10,7 +10,8 @@ from cluster.screening.rare_feature import SHRINKAGE, rare_features
 
 
 def heat(accesses: list[int], fields: list[str]) -> list[float]:
-    return rare_features(np.array(accesses, np.int64), pa.array(fields, pa.string())).tolist()
+    values = rare_features(np.array(accesses, np.int64), pa.array(fields, pa.string()))
+    return list(map(float, values))
 
 
 def test_heat_is_shrunk_accesses_over_the_shrunk_mean() -> None:

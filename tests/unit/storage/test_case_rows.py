@@ -3,7 +3,6 @@
 from contextlib import suppress
 
 import pyarrow as pa
-
 from builders import a_case
 
 from cluster.case.case import Case
@@ -87,14 +86,6 @@ def test_a_case_from_elsewhere_never_replaces_an_own_one(ledger: Ledger) -> None
     with suppress(Conflict):
         put(ledger, a_case("a", disease="OMIM:666"), origin="south")
     assert (get(ledger, "a").origin, get(ledger, "a").document) == ("north", own.document)
-
-
-def test_one_write_may_hold_an_id_twice(ledger: Ledger) -> None:
-    """A4: two documents of one id in one write are two revisions, two equal ones are one."""
-    put(ledger, a_case("a"), a_case("a"), a_case("b"), a_case("b", disease="OMIM:2"))
-    assert (get(ledger, "a").rev, get(ledger, "b").rev) == (1, 2)
-    disease = get(ledger, "b").disease_id
-    assert disease == "OMIM:2"
 
 
 def test_own_columns_hold_own_active_cases_only(ledger: Ledger) -> None:

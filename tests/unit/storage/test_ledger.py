@@ -64,8 +64,8 @@ def test_a_killed_process_loses_nothing_acknowledged(tmp_path: Path) -> None:
         "ledger = Ledger(Path(sys.argv[1]), tables.PLATFORM)\n"
         "with ledger.begin() as tx:\n"
         "    tx.execute(tables.applied.insert(), {'projection': 'kept', 'seq': 1})\n"
-        "tx = ledger.begin().__enter__()\n"
-        "tx.execute(tables.applied.insert(), {'projection': 'open', 'seq': 2})\n"
+        "block = ledger.begin()\n"
+        "block.__enter__().execute(tables.applied.insert(), {'projection': 'open', 'seq': 2})\n"
         "os._exit(9)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
@@ -222,9 +222,7 @@ def test_the_lock_file_is_ours_alone(tmp_path: Path) -> None:
     assert (tmp_path / "ledger.sqlite.lock").stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize(
-    "schema", [tables.PLATFORM, tables.NETWORK, tables.REGISTRY, tables.TREND]
-)
+@pytest.mark.parametrize("schema", [tables.PLATFORM, tables.NETWORK, tables.REGISTRY, tables.TREND])
 def test_every_ledger_of_the_product_opens_twice(tmp_path: Path, schema: MetaData) -> None:
     """B3: the four schemas can be made, and opened again."""
     for _ in range(2):

@@ -1,0 +1,185 @@
+"""What every case index promises: the one on disk, and the reference in memory."""
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from builders import MemoryIndex, a_feature, feature_table, unit_vector
+
+from cluster.ontology import Floats
+from cluster.retrieval.feature import FEATURES
+from cluster.retrieval.index import CaseIndex
+from cluster.storage.lance import LanceIndex
+
+
+class TextIndex(CaseIndex, Protocol):
+    """A case index whose full-text part is brought up to date on demand."""
+
+    def index_text(self) -> None:
+        """Make everything that was upserted findable by its words."""
+        ...
+
+
+@pytest.fixture(params=["memory", "lance"])
+def index(request: pytest.FixtureRequest, tmp_path: Path) -> TextIndex:
+    """An empty index."""
+    return MemoryIndex() if request.param == "memory" else LanceIndex(str(tmp_path / "index"))
+
+
+def ids(table: pa.Table) -> list[str]:
+    return [str(case_id) for case_id in table["case_id"].to_pylist()]
+
+
+def query(axis: int, towards: int | None = None) -> Floats:
+    return np.array([unit_vector(axis, towards)], np.float32)
+
+
+def test_an_empty_index_answers(index: TextIndex) -> None:
+    """A4: nothing is in it, and nothing is found, by vector, words or id."""
+    index.index_text()
+    assert index.count() == 0
+    assert ids(index.nearest(query(0), 3)[0]) == []
+    assert ids(index.matching("seizure", 3)) == []
+    assert ids(index.rows(["a"])) == []
+    assert ids(index.rows([])) == []
+
+
+def test_words_can_be_asked_for_before_anything_was_indexed(index: TextIndex) -> None:
+    """A4: a search on a new platform finds nothing, and is no error."""
+    assert ids(index.matching("seizure", 3)) == []
+
+
+def test_the_same_key_twice_is_one_row(index: TextIndex) -> None:
+    """A4: an upsert replaces by case id, also when it is repeated after a crash."""
+    for _ in range(2):
+        index.upsert(feature_table(a_feature("a"), a_feature("b")))
+    index.upsert(feature_table(a_feature("a", digest="new", terms=[1, 2], genes=["NF1"])))
+    index.upsert(feature_table())
+    assert index.count() == 2
+    (row,) = index.rows(["a"]).to_pylist()
+    assert row == a_feature("a", digest="new", terms=[1, 2], genes=["NF1"])
+    assert index.rows(["a", "b", "none"]).schema.names == FEATURES.names
+
+
+def test_the_nearest_comes_first(index: TextIndex) -> None:
+    """A4: best first, at most k, one answer for each query."""
+    index.upsert(
+        feature_table(
+            a_feature("far", vector=unit_vector(1)),
+            a_feature("same", vector=unit_vector(0)),
+            a_feature("half", vector=unit_vector(0, 1)),
+        )
+    )
+    assert ids(index.nearest(query(0), 2)[0]) == ["same", "half"]
+    both = index.nearest(np.concatenate([query(0), query(1)]), 3)
+    assert [ids(table) for table in both] == [["same", "half", "far"], ["far", "half", "same"]]
+
+
+HOSTILE = "O'1\" OR '1'='1"
+
+
+def test_a_disease_narrows_the_search(index: TextIndex) -> None:
+    """A4: only cases of the disease are found, the nearest first, more than k others aside."""
+    others = [a_feature(f"o{n}", vector=unit_vector(0)) for n in range(20)]
+    found = a_feature("mine", disease_id="OMIM:2", vector=unit_vector(0, 1))
+    index.upsert(feature_table(*others, found))
+    assert ids(index.nearest(query(0), 3, disease_id="OMIM:2")[0]) == ["mine"]
+    assert ids(index.nearest(query(0), 3, disease_id="OMIM:3")[0]) == []
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "'", "''", "x' --", "\\'", "a\\", "%", "é\u2028"])
+def test_any_text_is_only_a_text(index: TextIndex, text: str) -> None:
+    """B9: a quote in a disease or case id changes no query."""
+    index.upsert(feature_table(a_feature("a"), a_feature(text, disease_id=text)))
+    assert ids(index.nearest(query(0), 5, disease_id=text)[0]) == [text]
+    assert ids(index.rows([text])) == [text]
+    index.set_rare_features({text: 4.0})
+    rows = {row["case_id"]: row["rare_feature"] for row in index.rows(["a", text]).to_pylist()}
+    assert rows == {"a": 1.0, text: 4.0}
+    assert index.count() == 2
+
+
+@pytest.mark.parametrize("text", ["'; DROP TABLE cases", "x' OR '1'='1"])
+def test_a_hostile_text_finds_nothing(index: TextIndex, text: str) -> None:
+    """B9: what looks like a query is an id that nobody has."""
+    index.upsert(feature_table(a_feature("a")))
+    assert ids(index.nearest(query(0), 5, disease_id=text)[0]) == []
+    assert ids(index.rows([text])) == []
+    assert index.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("seizure", {"a", "b"}),
+        ("Ataxia", {"a"}),
+        ("spasms seizure", {"a", "b"}),
+        ("ataxia, unheard", {"a"}),
+        ("(ataxia)", {"a"}),
+        ("X-linked", {"b"}),
+        ("nothing-here", set()),
+        ("", set()),
+        ("?!", set()),
+        ('"', set()),
+        ("ataxia AND (", {"a"}),
+    ],
+)
+def test_words_are_matched(index: TextIndex, asked: str, found: set[str]) -> None:
+    """A4: a case is found by its words, in any case and among punctuation; no text breaks it."""
+    index.upsert(
+        feature_table(
+            a_feature("a", text="Seizure\nAtaxia"), a_feature("b", text="seizure, X-linked")
+        )
+    )
+    index.index_text()
+    assert set(ids(index.matching(asked, 5))) == found
+    assert len(ids(index.matching("seizure", 1))) == 1
+
+
+def test_words_of_later_cases_are_matched(index: TextIndex) -> None:
+    """A4: what came after the first indexing is found after the next."""
+    index.upsert(feature_table(a_feature("a", text="ataxia")))
+    index.index_text()
+    index.upsert(feature_table(a_feature("b", text="ataxia"), a_feature("a", text="spasms")))
+    index.index_text()
+    assert ids(index.matching("ataxia", 5)) == ["b"]
+    assert ids(index.matching("spasms", 5)) == ["a"]
+
+
+def test_a_rare_feature_changes_nothing_else(index: TextIndex) -> None:
+    """A3: heat changes, vectors and everything else stay; an unknown case is passed over."""
+    index.upsert(feature_table(a_feature("a", vector=unit_vector(3, 5)), a_feature("b")))
+    index.set_rare_features({"a": 2.5, "nobody": 9.0})
+    index.set_rare_features({})
+    (row,) = index.rows(["a"]).to_pylist()
+    assert row == a_feature("a", vector=unit_vector(3, 5), rare_feature=2.5)
+    assert index.rows(["b"]).to_pylist() == [a_feature("b")]
+    assert index.count() == 2
+
+
+def test_clearing_forgets_everything_and_can_be_filled_again(index: TextIndex) -> None:
+    """A4: the index is a projection that can be thrown away and rebuilt."""
+    index.upsert(feature_table(a_feature("a", text="ataxia")))
+    index.index_text()
+    index.clear()
+    index.clear()
+    assert index.count() == 0
+    assert ids(index.nearest(query(0), 3)[0]) == []
+    index.upsert(feature_table(a_feature("b", text="ataxia")))
+    index.index_text()
+    assert ids(index.matching("ataxia", 5)) == ["b"]
+
+
+def test_an_index_on_disk_is_there_again(tmp_path: Path) -> None:
+    """A4: a reopened index has its rows, and finds them by vector and words."""
+    first = LanceIndex(str(tmp_path / "index"))
+    first.upsert(feature_table(a_feature("a", text="ataxia")))
+    first.index_text()
+    again = LanceIndex(str(tmp_path / "index"))
+    assert again.count() == 1
+    assert ids(again.nearest(query(0), 1)[0]) == ["a"]
+    assert ids(again.matching("ataxia", 1)) == ["a"]
+    first.upsert(feature_table(a_feature("b")))
+    assert again.count() == 2

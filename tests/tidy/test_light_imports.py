@@ -1,0 +1,41 @@
+"""What importing the core costs: neither Ray nor torch nor a database of vectors."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ("torch", "ray", "lancedb", "fastapi", "starlette", "pyhpo", "plotly")
+WITH_TORCH = {
+    f"cluster.trend.{name}" for name in ("network", "fit", "incremental", "second", "artefact")
+}
+
+
+def modules() -> list[str]:
+    files = (ROOT / "cluster").rglob("*.py")
+    dotted = (".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files)
+    return sorted(name.removesuffix(".__init__") for name in dotted)
+
+
+def test_the_core_is_light(tmp_path: Path) -> None:
+    """A13: every module of the core but the networks is imported without the heavy packages,
+    and importing writes nothing.
+    """
+    names = [name for name in modules() if name not in WITH_TORCH]
+    assert len(names) > 40
+    code = (
+        f"import importlib, sys\nfor name in {names!r}: importlib.import_module(name)\n"
+        f"sys.exit(', '.join(name for name in {HEAVY!r} if name in sys.modules) or None)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.strip()) == (0, "")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,204 @@
+"""Related material is found, renewed every second period, and pushed once (S1010-S1040)."""
+
+from pathlib import Path
+
+import pytest
+from builders import a_phenopacket, an_item
+
+from cluster.clock import DAY_S
+from cluster.contracts.sharing import RelatedQuery
+from cluster.flow import related
+from cluster.flow.cases import case_rows
+from tests.unit.flow.world import World, held, read, take_in
+
+WEEK = 7 * DAY_S
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """North has shared a with south; south has a kindred case; west is linked without agreement."""
+    made = World(tmp_path)
+    made.add("north", a_phenopacket("a"), a_phenopacket("b", observed=("HP:0001627",)))
+    made.add("south", a_phenopacket("s", observed=("HP:0002069",), publication="PMID:7"))
+    made.add("west", a_phenopacket("w"))
+    made.agree(("north", "south"))
+    made.decide("north", {"a": 0.9})
+    made.deliver()
+    return made
+
+
+def names(world: World, home: str, case_id: str) -> list[str]:
+    """Return the ids of what is kept beside a case."""
+    return [item.item_id for item in related.related_of(world.platforms[home], case_id)]
+
+
+def query(*terms: int, case_id: str = "north.q") -> RelatedQuery:
+    """Return a question with these terms."""
+    return RelatedQuery(case_id=case_id, terms=terms)
+
+
+def test_only_shared_cases_that_are_due_are_asked(world: World) -> None:
+    """A12: never done, or the second period is over; the question carries terms and no own id."""
+    north, now = world.platforms["north"], world.clock.now()
+    (asked,) = related.due_queries(north, now)
+    assert asked.terms == (1250,)
+    assert asked.case_id == north.shared_id("a", related.NETWORK)
+    assert asked.case_id not in {case_id for _, case_id in held(world.platforms["south"])}
+    world.refresh()
+    assert related.due_queries(north, now + WEEK - 1) == []
+    assert related.due_queries(north, now + WEEK) == [asked]
+    assert related.due_queries(world.platforms["south"], now) == []
+
+
+def test_answers_are_explained_and_named_for_the_asker(world: World) -> None:
+    """A12: case and publication, each with its score and the terms that make it related."""
+    south = world.platforms["south"]
+    answers = related.find_related(south, "north", [query(1250)])
+    case, literature = answers["north.q"]
+    assert (case.kind, case.platform, case.title) == ("case", "south", "Disease OMIM:100")
+    assert case.item_id == south.shared_id("s", "north")
+    assert (case.score, case.why) == (0.5, "Seizure")
+    assert (literature.kind, literature.item_id) == ("literature", "PMID:7")
+    assert literature.title == "About PMID:7"
+
+
+def test_a_case_is_not_related_to_itself(world: World) -> None:
+    """A12: neither at home, nor through the copy that another platform was sent."""
+    north = world.platforms["north"]
+    (asked,) = related.due_queries(north, world.clock.now())
+    assert related.find_related(north, "north", [asked]) == {asked.case_id: []}
+    take_in(north, a_phenopacket("twin"), name="later")
+    (twin,) = related.find_related(north, "north", [asked])[asked.case_id]
+    assert twin.item_id == north.shared_id("twin", "north")
+    items = related.find_related(world.platforms["south"], "north", [asked])[asked.case_id]
+    assert all(item.platform == "south" for item in items if item.kind == "case")
+
+
+def test_without_an_agreement_there_is_no_answer(world: World) -> None:
+    """A11 A12: a platform that may not receive cases learns nothing about them either."""
+    questions = [query(1250)]
+    assert related.find_related(world.platforms["south"], "west", questions) == {}
+    assert related.find_related(world.platforms["west"], "north", questions) == {}
+    assert related.find_related(world.platforms["west"], "nobody", questions) == {}
+    world.agree()
+    assert related.find_related(world.platforms["south"], "north", questions) == {}
+
+
+@pytest.mark.parametrize(("state", "consent"), [("withdrawn", "share"), ("active", "private")])
+def test_a_case_that_may_not_be_shared_is_not_found_for_others(
+    world: World, state: str, consent: str
+) -> None:
+    """A12 B9: withdrawn and private cases are no related material for another platform."""
+    with world.platforms["south"].ledger.begin() as tx:
+        case_rows.set_state(tx, "s", state=state, consent=consent)
+    answers = related.find_related(world.platforms["south"], "north", [query(1250)])
+    assert [item for item in answers["north.q"] if item.kind == "case"] == []
+
+
+def test_no_question_no_answer_and_no_known_term_no_item(world: World) -> None:
+    """A12: a question without a known term finds nothing, and is answered all the same."""
+    south = world.platforms["south"]
+    answers = related.find_related(south, "north", [query(), query(7777777, case_id="x")])
+    assert answers == {"north.q": [], "x": []}
+    assert related.find_related(south, "north", []) == {}
+
+
+def test_items_stand_beside_the_case_at_home_and_where_it_was_sent(world: World) -> None:
+    """A12: the home keeps them under its own id, the receiver under the shared one."""
+    assert world.refresh() == 2
+    world.deliver()
+    ((_, shared_id),) = held(world.platforms["south"])
+    south = world.platforms["south"]
+    assert names(world, "north", "a") == ["PMID:7", south.shared_id("s", "north")]
+    assert related.related_of(south, shared_id) == related.related_of(world.platforms["north"], "a")
+    assert names(world, "north", "b") == []
+    assert {(s.kind, s.peer, s.state) for s in world.statuses("north")} == {
+        ("case", "south", "delivered"),
+        ("related", "south", "delivered"),
+    }
+
+
+def test_nothing_new_pushes_nothing(world: World) -> None:
+    """A12: a refresh that finds what is known leaves the outbox alone and counts as done."""
+    world.refresh()
+    world.deliver()
+    before = world.statuses("north")
+    world.clock.instant += WEEK
+    assert world.refresh() == 0
+    assert world.statuses("north") == before
+    assert related.due_queries(world.platforms["north"], world.clock.now()) == []
+
+
+def test_only_the_new_case_is_pushed(world: World) -> None:
+    """A12: after a second period with one new case elsewhere, that one alone goes out."""
+    world.refresh()
+    world.deliver()
+    world.clock.instant += WEEK
+    south = world.platforms["south"]
+    take_in(south, a_phenopacket("new", observed=("HP:0001250",)), name="later")
+    assert world.refresh() == 1
+    world.deliver()
+    pushed = read(world.platforms["north"], "SELECT payload FROM outbox WHERE kind = 'related'")
+    texts = [row[0] for row in pushed]
+    new, old = south.shared_id("new", "north"), south.shared_id("s", "north")
+    assert len(texts) == 2
+    assert [(new in text, old in text) for text in texts].count((True, False)) == 1
+    assert names(world, "north", "a")[0] == new
+    ((_, shared_id),) = held(south)
+    assert names(world, "south", shared_id) == names(world, "north", "a")
+
+
+def test_a_changed_item_is_pushed_again(world: World) -> None:
+    """A12: an item whose content changed replaces the old one; it does not stand there twice."""
+    world.refresh()
+    world.clock.instant += WEEK
+    changed = a_phenopacket("s", observed=("HP:0001250",), publication="PMID:7")
+    take_in(world.platforms["south"], changed, name="later")
+    assert world.refresh() == 2
+    items = related.related_of(world.platforms["north"], "a")
+    assert [item.score for item in items] == [1.0, 1.0]
+
+
+def test_storing_the_same_answers_again_queues_nothing(world: World) -> None:
+    """A12: a repeated step after a crash pushes nothing twice."""
+    north, now = world.platforms["north"], world.clock.now()
+    (asked,) = related.due_queries(north, now)
+    answers = {asked.case_id: [an_item("i1"), an_item("i1"), an_item("i2", score=0.05)]}
+    assert related.store_related(north, now, answers) == 1
+    assert related.store_related(north, now, answers) == 0
+    assert [s.kind for s in world.statuses("north")] == ["case", "related"]
+    assert names(world, "north", "a") == ["i1"]
+
+
+def test_no_more_than_the_preset_number_is_kept(world: World) -> None:
+    """A12: the best ones, up to the preset number."""
+    many = [a_phenopacket(f"s{n}", observed=("HP:0001250",)) for n in range(9)]
+    take_in(world.platforms["south"], *many, name="later")
+    answers = related.find_related(world.platforms["south"], "north", [query(1250)])
+    found = [item for item in answers["north.q"] if item.kind == "case"]
+    assert len(found) == world.platforms["south"].settings.related_max
+    assert all(item.score == 1.0 for item in found)
+
+
+def test_a_new_platform_gets_what_stands_beside_the_case(world: World) -> None:
+    """A12: who is sent a shared case later gets its related material too."""
+    world.refresh()
+    world.deliver()
+    world.add("east")
+    world.agree(("north", "south"), ("north", "east"), ("east", "south"))
+    world.deliver()
+    world.clock.instant += WEEK
+    world.refresh()
+    world.deliver()
+    ((_, shared_id),) = held(world.platforms["east"])
+    assert names(world, "east", shared_id) == names(world, "north", "a") != []
+
+
+def test_items_of_one_platform_do_not_reach_another_that_may_not_have_them(world: World) -> None:
+    """A11 A12: what south tells north about its cases, north does not tell west."""
+    world.agree(("north", "south"), ("north", "west"))
+    world.refresh()
+    world.deliver()
+    ((_, shared_id),) = held(world.platforms["west"])
+    items = related.related_of(world.platforms["west"], shared_id)
+    assert "south" not in {item.platform for item in items}
