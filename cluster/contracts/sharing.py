@@ -131,6 +131,8 @@ class RelatedItem(Frozen):
     score: float
     why: str
     """The terms or facts that make it related."""
+    audience: tuple[str, ...] = ()
+    """Platforms that may see it besides its own: those its own has an agreement with."""
 
 
 class RelatedQuery(Frozen):

@@ -146,7 +146,7 @@ def access_windows(platform: Platform, as_of: float, history_days: float) -> pa.
     trees = transmission_trees(events)
     born = _first_event(events, case_ids)
     parts = []
-    for number in range(int((as_of - start) // length)):
+    for number in range(max(1, int((as_of - start) // length))):
         cut = as_of - number * length
         indexes = {p.case_id: p.index for p in propagation_indexes(trees, at=cut)}
         part = _windows_at(platform.platform_id, case_ids, events, born, cut=cut, length=length)

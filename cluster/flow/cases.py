@@ -17,7 +17,7 @@ from cluster.sharing.tag import mix_of
 from cluster.storage import cases as case_rows
 from cluster.storage import journal
 from cluster.storage.cases import StoredCase
-from cluster.storage.sources import read_records
+from cluster.storage.sources import fingerprint, read_records
 
 INDEX = "index"
 INGEST = "ingest"
@@ -26,12 +26,11 @@ INGEST = "ingest"
 def ingest(platform: Platform, source: Source) -> IngestReport:
     """Take in a source, once: durable first, then findable (S310, S400).
 
-    The same source again returns the first report and changes nothing.
+    The same files again return the first report and change nothing; changed files are read anew.
     """
-    body = source.model_dump_json()
-    key = key_of(INGEST, body)
+    caller, key = _caller(source), fingerprint(source)
     with platform.ledger.begin() as tx:
-        done = journal.answered(tx, INGEST, key, key)
+        done = journal.answered(tx, caller, key, key)
         if done is None:
             intake = take_in(read_records(source), platform.ontology, source)
             counts = case_rows.put_cases(
@@ -49,15 +48,35 @@ def ingest(platform: Platform, source: Source) -> IngestReport:
                 findings=intake.findings,
             )
             done = report.model_dump_json()
-            journal.answer(tx, INGEST, key, key, done)
+            journal.answer(tx, caller, key, key, done)
     project(platform)
     return IngestReport.model_validate_json(done)
 
 
-def project(platform: Platform) -> int:
-    """Bring the index up to what the ledger holds, and return how many rows were written."""
+def ingest_report(platform: Platform, source: Source) -> IngestReport:
+    """Return the report of the newest ingest of a source; an empty one where there was none."""
     with platform.ledger.begin() as tx:
-        changed = case_rows.cases_after(tx, journal.applied_seq(tx, INDEX))
+        done = journal.last_answer(tx, _caller(source))
+    if done is None:
+        return IngestReport(platform=platform.platform_id)
+    return IngestReport.model_validate_json(done)
+
+
+def _caller(source: Source) -> str:
+    return f"{INGEST} {key_of(source.model_dump_json())}"
+
+
+def project(platform: Platform) -> int:
+    """Bring the index up to what the ledger holds, and return how many rows were written.
+
+    An index that lacks rows it should have, lost or restored without them, is made anew.
+    """
+    with platform.ledger.begin() as tx:
+        seq = journal.applied_seq(tx, INDEX)
+        if platform.index.count() < case_rows.count_cases(tx, seq):
+            platform.index.clear()
+            seq = 0
+        changed = case_rows.cases_after(tx, seq)
     if not changed:
         return 0
     platform.index.upsert(_features(platform, changed))

@@ -11,8 +11,10 @@ from cluster.contracts.trend import Prediction
 from cluster.flow.accesses import PeriodCounts, count_period, propagation
 from cluster.flow.platform import Platform
 from cluster.ids import canonical_json, key_of, sha256
-from cluster.sharing import decision
+from cluster.sharing import decision, gate
+from cluster.sharing import delivery as machine
 from cluster.sharing.decision import IndexRange
+from cluster.sharing.delivery import Event
 from cluster.sharing.tag import related_platforms
 from cluster.storage import cases as case_rows
 from cluster.storage import deliveries, journal
@@ -53,11 +55,11 @@ def decide(
     spread = {summary.case_id: summary.index for summary in propagation(platform, as_of)}
     second_of = {prediction.item_id: prediction for prediction in second}
     with platform.ledger.begin() as tx:
-        out = deliveries.uploaded_cases(tx)
+        out = deliveries.uploaded_revisions(tx)
         stored = case_rows.get_cases(tx, [p.item_id for p in first])
         for prediction in first:
             case = stored.get(prediction.item_id)
-            if case is None or case.case_id in out or case.state != "active":
+            if case is None or not _is_open(platform, case, out):
                 continue
             record = _record(
                 platform,
@@ -76,6 +78,12 @@ def decide(
         return deliveries.get_decisions(tx, period_end=as_of)
 
 
+def _is_open(platform: Platform, case: StoredCase, out: set[tuple[str, int]]) -> bool:
+    """Say whether a case is to be decided on: own, active, and this revision is not out yet."""
+    is_own = case.origin == platform.platform_id
+    return is_own and case.state == "active" and (case.case_id, case.rev) not in out
+
+
 def take_over_peers(platform: Platform, peers: Sequence[Peer]) -> int:
     """Store what is known of the other platforms, and queue the shared cases for new ones (S900).
 
@@ -84,6 +92,7 @@ def take_over_peers(platform: Platform, peers: Sequence[Peer]) -> int:
     """
     with platform.ledger.begin() as tx:
         deliveries.put_peers(tx, peers)
+        _reopen(tx, platform, {peer.peer_id for peer in peers if peer.linked and peer.agreed})
         shared = [r for r in deliveries.get_decisions(tx) if r.outcome == "upload"]
         stored = case_rows.get_cases(tx, [record.case_id for record in shared])
         for record in shared:
@@ -91,6 +100,19 @@ def take_over_peers(platform: Platform, peers: Sequence[Peer]) -> int:
             if case.rev == record.rev:
                 _queue(tx, platform, case, record, related_platforms(peers, case.category))
     return len(shared)
+
+
+def _reopen(tx: Connection, platform: Platform, allowed: set[str]) -> None:
+    """Queue again what was parked because its receiver had no link, agreement or key."""
+    for parked, peer in deliveries.parked_for(tx, gate.PEER_REASONS):
+        if peer in allowed:
+            reopened = machine.settle(
+                parked,
+                Event.REOPEN,
+                now=platform.clock.now(),
+                attempts_max=platform.settings.attempts_max,
+            )
+            deliveries.save_delivery(tx, reopened)
 
 
 def _record(

@@ -9,7 +9,7 @@ from cluster.ids import canonical_json, key_of, sha256
 from cluster.ontology import term_id
 from cluster.retrieval.feature import vectors
 from cluster.retrieval.ranking import explain, similarity
-from cluster.sharing.refresh import best_items, is_due, new_or_changed
+from cluster.sharing.refresh import best_items, is_due, may_see, new_or_changed
 from cluster.storage import cases as case_rows
 from cluster.storage import deliveries
 
@@ -53,6 +53,8 @@ def find_related(
     """
     with platform.ledger.begin() as tx:
         peer = deliveries.get_peer(tx, asker)
+        shareable = case_rows.shareable_ids(tx, platform.platform_id)
+        audience = deliveries.agreed_peers(tx)
     is_home = asker == platform.platform_id
     if not (is_home or (peer and peer.linked and peer.agreed)):
         return {}
@@ -66,8 +68,8 @@ def find_related(
         items: list[RelatedItem] = []
         for row in table.to_pylist():
             itself = is_home and platform.shared_id(row["case_id"], NETWORK) == query.case_id
-            if rows and row["state"] == "own" and not itself:
-                items.extend(_items(platform, asker, rows, row))
+            if rows and row["case_id"] in shareable and not itself:
+                items.extend(_items(platform, asker, rows, row, audience))
         answers[query.case_id] = best_items(items, platform.settings.related_max)
     return answers
 
@@ -75,7 +77,10 @@ def find_related(
 def store_related(
     platform: Platform, now: float, answers: Mapping[str, Sequence[RelatedItem]]
 ) -> int:
-    """Keep what is new or changed, and queue it for every platform that was sent the case.
+    """Keep what is new or changed, and queue it for the platforms that were sent the case.
+
+    A platform is told only of what it may see; one that was sent the case later is told of all.
+    The case's own publication is no related literature.
 
     Args:
         platform: the home of the cases.
@@ -89,19 +94,24 @@ def store_related(
     n_pushed = 0
     with platform.ledger.begin() as tx:
         own = {platform.shared_id(i, NETWORK): i for i in deliveries.uploaded_cases(tx)}
+        documents = case_rows.get_cases(tx, list(own.values()))
         targets = deliveries.case_targets(tx)
         for name, given in sorted(answers.items()):
             case_id = own[name]
-            best = best_items(given, platform.settings.related_max)
+            itself = read_case(documents[case_id].document).publication[0]
+            others = [item for item in given if item.item_id != itself]
+            best = best_items(others, platform.settings.related_max)
             pushed = new_or_changed(best, deliveries.related_digests(tx, case_id))
             deliveries.set_refreshed(tx, case_id, now)
-            if not pushed:
-                continue
             n_pushed += len(pushed)
             deliveries.put_related(tx, case_id, pushed)
             for peer in targets.get(case_id, []):
-                envelope = _push(platform, case_id, peer, pushed)
-                deliveries.queue(tx, envelope, case_id, now=platform.clock.now())
+                known = deliveries.has_related(tx, case_id, peer)
+                told = pushed if known else deliveries.get_related(tx, case_id)
+                told = [item for item in told if may_see(item, peer)]
+                if told:
+                    envelope = _push(platform, case_id, peer, told)
+                    deliveries.queue(tx, envelope, case_id, now=platform.clock.now())
     return n_pushed
 
 
@@ -112,7 +122,11 @@ def related_of(platform: Platform, case_id: str) -> list[RelatedItem]:
 
 
 def _items(
-    platform: Platform, asker: str, asked: tuple[int, ...], row: Mapping[str, object]
+    platform: Platform,
+    asker: str,
+    asked: tuple[int, ...],
+    row: Mapping[str, object],
+    audience: tuple[str, ...],
 ) -> list[RelatedItem]:
     ontology = platform.ontology
     numbers = row["terms"]
@@ -128,6 +142,7 @@ def _items(
         platform=platform.platform_id,
         score=score,
         why=why,
+        audience=audience,
     )
     publication = str(row["publication_id"])
     if not publication.startswith("PMID:"):
@@ -136,8 +151,10 @@ def _items(
         item_id=publication,
         kind="literature",
         title=str(row["publication_title"]),
+        platform=platform.platform_id,
         score=score,
         why=f"reports a similar case: {why}",
+        audience=audience,
     )
     return [case, literature]
 

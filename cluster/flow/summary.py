@@ -7,7 +7,7 @@ from cluster.contracts.ingest import Source
 from cluster.contracts.result import PlatformResult, SharedCase
 from cluster.contracts.sharing import PlatformTag
 from cluster.flow.accesses import current_period, propagation
-from cluster.flow.cases import ingest, rare_case_ids, screening_report
+from cluster.flow.cases import ingest_report, rare_case_ids, screening_report
 from cluster.flow.platform import Platform
 from cluster.storage import cases as case_rows
 from cluster.storage import deliveries
@@ -35,7 +35,7 @@ def platform_result(
     return PlatformResult(
         platform=platform.platform_id,
         tag=tag,
-        ingest=ingest(platform, source),
+        ingest=ingest_report(platform, source),
         screening=screening_report(platform),
         period=current_period(platform, as_of),
         propagation=sorted(spread, key=lambda summary: (-summary.index, summary.case_id)),

@@ -1,8 +1,9 @@
 """One delivery as a state machine: at least once on the wire, exactly once in effect (S900, S1000).
 
     queued ──claim──▶ claimed ──receipt──▶ delivered
-      ▲                 │ │ └──refusal, denial──▶ parked
-      └──no answer──────┘ └──too many attempts──▶ parked
+     ▲  ▲               │ │ └──refusal, denial──▶ parked
+     │  └──no answer────┘ └──too many attempts──▶ parked
+     └──reopened, when the network has changed──── parked
 
 Every claim raises the epoch; a settlement with an older epoch changes nothing.
 """
@@ -36,6 +37,7 @@ class Event(StrEnum):
     REFUSAL = "refusal"
     SILENCE = "silence"
     RELEASE = "release"
+    REOPEN = "reopen"
 
 
 TRANSITIONS: Final = {
@@ -47,6 +49,7 @@ TRANSITIONS: Final = {
     (State.CLAIMED, Event.REFUSAL): State.PARKED,
     (State.CLAIMED, Event.SILENCE): State.QUEUED,
     (State.CLAIMED, Event.RELEASE): State.QUEUED,
+    (State.PARKED, Event.REOPEN): State.QUEUED,
 }
 
 
@@ -98,6 +101,8 @@ def settle(
         return replace(settled, next_at=now + wait, reason=reason)
     if event is Event.RELEASE:
         return replace(settled, epoch=delivery.epoch + 1, next_at=now)
+    if event is Event.REOPEN:
+        return replace(settled, attempts=0, next_at=now, reason="")
     return replace(settled, reason=reason)
 
 

@@ -28,6 +28,10 @@ REASONS = {
 }
 
 
+PEER_REASONS = ("peer_not_linked", "agreement_missing", "peer_key_missing")
+"""Denials that end when the network changes."""
+
+
 def denial(facts: GateFacts) -> str:
     """Return the code of the first thing that is not true; an empty text opens the gate."""
     return next((code for name, code in REASONS.items() if not getattr(facts, name)), "")

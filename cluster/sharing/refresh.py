@@ -31,6 +31,11 @@ def best_items(items: Iterable[RelatedItem], cases_max: int) -> list[RelatedItem
     return cases[:cases_max] + literature[:cases_max]
 
 
+def may_see(item: RelatedItem, platform: str) -> bool:
+    """Say whether a platform may be told of an item: it is its own, or it has the agreement."""
+    return platform == item.platform or platform in item.audience
+
+
 def new_or_changed(items: Iterable[RelatedItem], known: Mapping[str, str]) -> list[RelatedItem]:
     """Return the items whose digest differs from the one known by their id."""
     return [item for item in items if known.get(item.item_id) != digest_of(item)]

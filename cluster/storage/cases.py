@@ -130,6 +130,22 @@ def own_columns(tx: Connection, platform: str) -> pa.Table:
     return pa.table(arrays, names=[column.name for column in columns])
 
 
+def shareable_ids(tx: Connection, platform: str) -> set[str]:
+    """Return the ids of the own cases that are active and may be shared."""
+    rows = tx.execute(
+        select(cases.c.case_id).where(
+            cases.c.origin == platform, cases.c.state == "active", cases.c.consent == "share"
+        )
+    )
+    return {row.case_id for row in rows}
+
+
+def count_cases(tx: Connection, seq: int) -> int:
+    """Return the number of cases up to a place in the order of changes."""
+    chosen = select(func.count()).where(cases.c.seq <= seq)
+    return int(tx.execute(chosen.select_from(cases)).scalar_one())
+
+
 def received_ids(tx: Connection, platform: str) -> list[tuple[str, str]]:
     """Return (origin, id) of the cases that came from other platforms, sorted."""
     rows = tx.execute(

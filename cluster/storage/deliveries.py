@@ -77,6 +77,14 @@ def uploaded_cases(tx: Connection) -> set[str]:
     return {row.case_id for row in rows}
 
 
+def uploaded_revisions(tx: Connection) -> set[tuple[str, int]]:
+    """Return (case, revision) of what a decision has sent out."""
+    rows = tx.execute(
+        select(decisions.c.case_id, decisions.c.rev).where(decisions.c.outcome == "upload")
+    )
+    return {(row.case_id, row.rev) for row in rows}
+
+
 def is_uploaded(tx: Connection, case_id: str) -> bool:
     """Say whether a decision has sent a case out."""
     chosen = select(func.count()).where(
@@ -119,6 +127,12 @@ def claimed_by_others(tx: Connection, owner: str) -> list[Delivery]:
     """Return the deliveries that an earlier owner left claimed."""
     chosen = select(outbox).where(outbox.c.state == State.CLAIMED, outbox.c.owner != owner)
     return [_delivery(row) for row in tx.execute(chosen).all()]
+
+
+def parked_for(tx: Connection, reasons: Sequence[str]) -> list[tuple[Delivery, str]]:
+    """Return the deliveries that are parked for one of the reasons, each with its receiver."""
+    chosen = select(outbox).where(outbox.c.state == State.PARKED, outbox.c.reason.in_(reasons))
+    return [(_delivery(row), row.peer) for row in tx.execute(chosen).all()]
 
 
 def get_delivery(tx: Connection, delivery_id: str) -> tuple[Delivery, Row[Any]] | None:
@@ -171,6 +185,20 @@ def case_targets(tx: Connection) -> dict[str, list[str]]:
     for row in tx.execute(chosen.order_by(outbox.c.case_id, outbox.c.peer)):
         targets.setdefault(row.case_id, []).append(row.peer)
     return targets
+
+
+def has_related(tx: Connection, case_id: str, peer: str) -> bool:
+    """Say whether related material of a case was ever queued for a platform."""
+    chosen = select(func.count()).where(
+        outbox.c.case_id == case_id, outbox.c.peer == peer, outbox.c.kind == "related"
+    )
+    return bool(tx.execute(chosen.select_from(outbox)).scalar_one())
+
+
+def agreed_peers(tx: Connection) -> tuple[str, ...]:
+    """Return the platforms that are linked and agreed, sorted."""
+    chosen = select(peers.c.peer_id).where(peers.c.linked == 1, peers.c.agreed == 1)
+    return tuple(sorted(row.peer_id for row in tx.execute(chosen)))
 
 
 def get_receipt(tx: Connection, sender: str, delivery_id: str) -> Receipt | None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from cluster.errors import Conflict
@@ -30,8 +30,15 @@ def answered(tx: Connection, caller: str, key: str, body_digest: str) -> str | N
 
 def answer(tx: Connection, caller: str, key: str, body_digest: str, response: str) -> None:
     """Store the answer of a keyed command, in the command's own transaction."""
+    seq = (tx.execute(select(func.max(idem.c.seq))).scalar() or 0) + 1
     row = {"caller": caller, "key": key, "body_digest": body_digest, "response": response}
-    tx.execute(insert(idem), row)
+    tx.execute(insert(idem), row | {"seq": seq})
+
+
+def last_answer(tx: Connection, caller: str) -> str | None:
+    """Return the newest stored answer to a caller."""
+    chosen = select(idem.c.response).where(idem.c.caller == caller)
+    return tx.execute(chosen.order_by(idem.c.seq.desc()).limit(1)).scalar()
 
 
 def append_audit(tx: Connection, at: float, action: str, facts: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ Nothing is unpacked to disk. A hostile or damaged member is named and passed ove
 """
 
 import gzip
+import hashlib
 import lzma
 import struct
 import zipfile
@@ -70,6 +71,18 @@ def platform_sources(path: Path, platforms: int) -> dict[str, Source]:
         sources = [Source(files=tuple(files), part=n, parts=platforms) for n in range(platforms)]
     width = len(str(len(sources)))
     return {f"platform-{n:0{width}d}": source for n, source in enumerate(sources, start=1)}
+
+
+def fingerprint(source: Source) -> str:
+    """Return a digest of the files' contents; a file that cannot be read counts as empty."""
+    digest = hashlib.sha256()
+    for name in source.files:
+        try:
+            with Path(name).open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        except OSError:
+            digest.update(b"unreadable")
+    return digest.hexdigest()
 
 
 def read_records(source: Source) -> Iterator[Record | Finding]:

@@ -142,6 +142,7 @@ idem = Table(
     _key("key"),
     _text("body_digest"),
     _text("response"),
+    _count("seq"),  # order of the commands
 )
 audit = Table(
     "audit",

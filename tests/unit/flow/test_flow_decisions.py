@@ -5,8 +5,12 @@ from pathlib import Path
 from builders import a_peer, a_phenopacket
 
 from cluster.clock import DAY_S
+from cluster.contracts.sharing import Envelope
 from cluster.flow import accesses, decisions
 from cluster.ids import key_of
+from cluster.sharing.decision import IndexRange
+from cluster.sharing.decision import decide as verdict_on
+from cluster.storage.cases import set_state
 from tests.unit.flow.world import (
     NOW,
     World,
@@ -79,9 +83,7 @@ def test_a_decision_says_what_it_was_made_from(tmp_path: Path) -> None:
     assert record.propagation_index == spread.index > 0
     assert record.first.model_version == "m1"
     assert record.decision_id == key_of("north", "a", 1, NOW)
-    replayed = decisions.decision.decide(
-        record.first.index, None, decisions.IndexRange(record.index_min, record.index_max)
-    )
+    replayed = verdict_on(record.first.index, None, IndexRange(record.index_min, record.index_max))
     assert (replayed.outcome, replayed.decided_by, replayed.reason) == (
         record.outcome,
         record.decided_by,
@@ -121,7 +123,7 @@ def test_only_active_own_cases_are_decided(tmp_path: Path) -> None:
     south = world.platforms["south"]
     ((_, shared_id),) = held(south)
     with south.ledger.begin() as tx:
-        decisions.case_rows.set_state(tx, "s", state="withdrawn", consent="share")
+        set_state(tx, "s", state="withdrawn", consent="share")
     made = world.decide("south", {"s": 0.9, "nobody": 0.9, shared_id: 0.9})
     assert made == {}
     assert world.statuses("south") == []
@@ -151,7 +153,7 @@ def test_a_case_goes_out_under_a_name_of_its_own_for_each_platform(tmp_path: Pat
     take_in(platform, a_phenopacket("a"))
     decide(platform, {"a": 0.9}, peers=[a_peer("east"), a_peer("west")])
     payloads = [row[0] for row in read(platform, "SELECT payload FROM outbox")]
-    names = {decisions.Envelope.model_validate_json(p).case_id for p in payloads}
+    names = {Envelope.model_validate_json(p).case_id for p in payloads}
     assert len(names) == 2
     assert all(name.startswith("north.") and name.split(".")[1] != "a" for name in names)
 

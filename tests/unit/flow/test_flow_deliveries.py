@@ -10,8 +10,8 @@ from builders import a_phenopacket
 from cluster.case.case import read_case
 from cluster.contracts.sharing import Envelope, Receipt, Refusal
 from cluster.flow import deliveries
-from cluster.flow.cases import case_rows
 from cluster.sharing.delivery import BACKOFF_S_MAX
+from cluster.storage.cases import set_state
 from tests.unit.flow.world import (
     World,
     a_pair,
@@ -86,12 +86,12 @@ def test_what_leaves_is_redacted_and_says_the_same(tmp_path: Path) -> None:
 
 def _withdraw(world: World) -> None:
     with world.platforms["north"].ledger.begin() as tx:
-        case_rows.set_state(tx, "a", state="withdrawn", consent="share")
+        set_state(tx, "a", state="withdrawn", consent="share")
 
 
 def _make_private(world: World) -> None:
     with world.platforms["north"].ledger.begin() as tx:
-        case_rows.set_state(tx, "a", state="active", consent="private")
+        set_state(tx, "a", state="active", consent="private")
 
 
 def _revoke(world: World) -> None:

@@ -7,9 +7,11 @@ import pytest
 from builders import MemoryIndex, a_phenopacket
 
 from cluster.flow import cases
+from cluster.flow.platform import Platform
 from cluster.flow.search import CaseQuery, search
 from cluster.retrieval.feature import FEATURES
 from cluster.screening.incidence import ABOVE_PRESET, KEPT, NO_CLASS
+from cluster.storage.cases import set_state
 from tests.unit.flow.world import (
     NOW,
     PERSON_YEARS,
@@ -104,7 +106,7 @@ def test_a_revision_does_not_undo_a_refusal_to_share(tmp_path: Path, state: str)
     take_in(platform, a_phenopacket("a"))
     given = ("withdrawn", "share") if state == "withdrawn" else ("active", "private")
     with platform.ledger.begin() as tx:
-        cases.case_rows.set_state(tx, "a", state=given[0], consent=given[1])
+        set_state(tx, "a", state=given[0], consent=given[1])
     take_in(platform, a_phenopacket("a", observed=("HP:0001626",)), name="later")
     assert read(platform, "SELECT rev, state, consent FROM cases") == [(2, *given)]
 
@@ -112,7 +114,7 @@ def test_a_revision_does_not_undo_a_refusal_to_share(tmp_path: Path, state: str)
 def test_the_index_catches_up_after_a_crash(tmp_path: Path) -> None:
     """A4: a stop between the ledger's commit and the index leaves nothing out for good."""
     platform = open_at(tmp_path)
-    stopping = cases.Platform(**(vars(platform) | {"index": StoppingIndex()}))
+    stopping = Platform(**(vars(platform) | {"index": StoppingIndex()}))
     source = a_source(tmp_path, a_phenopacket("a"), a_phenopacket("b"))
     with pytest.raises(InterruptedError):
         cases.ingest(stopping, source)
@@ -199,7 +201,7 @@ def test_withdrawn_cases_are_no_longer_rare(tmp_path: Path) -> None:
     platform = open_at(tmp_path, at=NOW)
     take_in(platform, a_phenopacket("a"), a_phenopacket("b"))
     with platform.ledger.begin() as tx:
-        cases.case_rows.set_state(tx, "a", state="withdrawn", consent="private")
+        set_state(tx, "a", state="withdrawn", consent="private")
     assert cases.rare_case_ids(platform) == ["b"]
     (row,) = cases.screen_cases(platform, PERSON_YEARS).classes
     assert row.n_cases == 1

@@ -8,7 +8,7 @@ from builders import a_phenopacket, an_item
 from cluster.clock import DAY_S
 from cluster.contracts.sharing import RelatedQuery
 from cluster.flow import related
-from cluster.flow.cases import case_rows
+from cluster.storage.cases import set_state
 from tests.unit.flow.world import World, held, read, take_in
 
 WEEK = 7 * DAY_S
@@ -90,7 +90,7 @@ def test_a_case_that_may_not_be_shared_is_not_found_for_others(
 ) -> None:
     """A12 B9: withdrawn and private cases are no related material for another platform."""
     with world.platforms["south"].ledger.begin() as tx:
-        case_rows.set_state(tx, "s", state=state, consent=consent)
+        set_state(tx, "s", state=state, consent=consent)
     answers = related.find_related(world.platforms["south"], "north", [query(1250)])
     assert [item for item in answers["north.q"] if item.kind == "case"] == []
 
@@ -110,7 +110,8 @@ def test_items_stand_beside_the_case_at_home_and_where_it_was_sent(world: World)
     ((_, shared_id),) = held(world.platforms["south"])
     south = world.platforms["south"]
     assert names(world, "north", "a") == ["PMID:7", south.shared_id("s", "north")]
-    assert related.related_of(south, shared_id) == related.related_of(world.platforms["north"], "a")
+    assert names(world, "south", shared_id) == names(world, "north", "a")
+    assert related.related_of(south, shared_id)[1].why == "Seizure"
     assert names(world, "north", "b") == []
     assert {(s.kind, s.peer, s.state) for s in world.statuses("north")} == {
         ("case", "south", "delivered"),
@@ -163,11 +164,12 @@ def test_storing_the_same_answers_again_queues_nothing(world: World) -> None:
     """A12: a repeated step after a crash pushes nothing twice."""
     north, now = world.platforms["north"], world.clock.now()
     (asked,) = related.due_queries(north, now)
-    answers = {asked.case_id: [an_item("i1"), an_item("i1"), an_item("i2", score=0.05)]}
-    assert related.store_related(north, now, answers) == 1
+    found = related.find_related(world.platforms["south"], "north", [asked])[asked.case_id]
+    answers = {asked.case_id: [*found, *found, an_item("far", score=0.05)]}
+    assert related.store_related(north, now, answers) == 2
     assert related.store_related(north, now, answers) == 0
     assert [s.kind for s in world.statuses("north")] == ["case", "related"]
-    assert names(world, "north", "a") == ["i1"]
+    assert names(world, "north", "a") == [item.item_id for item in reversed(found)]
 
 
 def test_no_more_than_the_preset_number_is_kept(world: World) -> None:

@@ -62,7 +62,7 @@ def test_every_window_lies_in_one_set() -> None:
     table = windows(*places)
     sets = divide(table)
     ids = [i for part in (sets.current, sets.new, sets.old) for i in part["item_id"].to_pylist()]
-    assert sorted(ids) == sorted(table["item_id"].to_pylist())
+    assert sorted(map(str, ids)) == sorted(map(str, range(60)))
     for platform in ("n", "s", "w"):
         known = [cut for name, cut, after in places if name == platform and after is not None]
         new = [r["cut"] for r in sets.new.to_pylist() if r["platform"] == platform]

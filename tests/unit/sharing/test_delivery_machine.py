@@ -106,9 +106,18 @@ def test_back_off_is_spread_over_deliveries_and_replays() -> None:
 
 
 @pytest.mark.parametrize("state", [State.DELIVERED, State.PARKED])
-@pytest.mark.parametrize("event", list(Event))
+@pytest.mark.parametrize("event", [event for event in Event if event is not Event.REOPEN])
 def test_nothing_leads_out_of_a_final_state(state: State, event: Event) -> None:
-    """A11: a delivered or parked delivery takes no event."""
+    """A11: a delivered or parked delivery takes no event, but to be reopened when parked."""
     assert (state, event) not in TRANSITIONS
     with pytest.raises(KeyError):
         settle(a_delivery(state=state), event, now=0.0, attempts_max=8)
+
+
+def test_a_parked_delivery_is_reopened_with_new_tries() -> None:
+    """A11: when the network changes, a parked delivery starts anew; a delivered one does not."""
+    parked = a_delivery(state=State.PARKED, attempts=8)
+    reopened = settle(parked, Event.REOPEN, now=5.0, attempts_max=8)
+    assert (reopened.state, reopened.attempts, reopened.next_at) == (State.QUEUED, 0, 5.0)
+    with pytest.raises(KeyError):
+        settle(a_delivery(state=State.DELIVERED), Event.REOPEN, now=5.0, attempts_max=8)
