@@ -31,6 +31,7 @@ from cluster.flow.windows import WindowSets, divide, to_bytes
 from cluster.ids import sha256
 from cluster.models.cards import DataSetCard, model_of, update_key
 from cluster.storage.backup import copy_blobs, seal
+from cluster.storage.blobs import BlobStore
 from cluster.storage.ontology import load_ontology
 
 Progress = Callable[[str, int, int], None]
@@ -308,7 +309,7 @@ def backup(run: Run, folder: Path) -> int:
     services = {"network": session.network, "registry": session.registry, "trend": session.trend}
     actors = services | session.platforms
     run.each("backup", {name: actor.backup.remote(str(folder)) for name, actor in actors.items()})
-    copy_blobs(session.settings.data_dir, folder)
+    copy_blobs(BlobStore.of(session.settings), folder)
     return seal(folder)
 
 

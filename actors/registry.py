@@ -29,7 +29,7 @@ class RegistryService:
     def __init__(self, settings: Settings) -> None:
         """Open the registry's ledger and the blobs."""
         self._ledger = Ledger(settings.data_dir / "registry" / "ledger.sqlite", tables.REGISTRY)
-        self._blobs = BlobStore(str(settings.data_dir / "blobs"))
+        self._blobs = BlobStore.of(settings)
 
     def describe(self) -> tuple[str, int]:
         """Return the service's name and process id."""

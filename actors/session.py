@@ -20,6 +20,8 @@ from cluster.settings import Settings
 
 OBJECT_STORE_BYTES = 512 << 20
 LOCAL_CPUS = 2
+STARTED_AT_ONCE = 16
+"""Processes that Ray may start side by side: an actor for each platform, all at the beginning."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,9 @@ class Session:
 def connected() -> Iterator[None]:
     """Use the cluster that ``RAY_ADDRESS`` names, or start one in this machine for the time.
 
-    A cluster that is started here listens on the loopback address only. Ray turns its token check
-    on for it; the token lives in this process and its children, not on the disk.
+    Ray turns its token check on for a cluster that is started here; the token lives in this process
+    and its children, not on the disk. Ray listens on the machine's own address all the same (it
+    replaces the loopback address by it), so the token is what keeps others out.
     """
     address = os.environ.get("RAY_ADDRESS")
     if address:
@@ -48,6 +51,7 @@ def connected() -> Iterator[None]:
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_worker_niceness", "0")
+        os.environ.setdefault("RAY_worker_maximum_startup_concurrency", str(STARTED_AT_ONCE))
         ray.init(
             address="local",
             namespace=NAMESPACE,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import RayError
 
 from actors.network import start_network
 from actors.options import SUPERVISOR, actor_options
@@ -100,7 +100,7 @@ class SupervisorService:
         if receiver is not None:
             try:
                 answers = await receiver.receive.remote(sent)
-            except RayActorError:
+            except RayError:
                 answers = []
         settlements = []
         for number, envelope in enumerate(sent):

@@ -27,7 +27,7 @@ class TrendService:
         """Open the ledger of predictions and the blobs."""
         self._settings = settings
         self._ledger = Ledger(settings.data_dir / "trend" / "ledger.sqlite", tables.TREND)
-        blobs = BlobStore(str(settings.data_dir / "blobs"))
+        blobs = BlobStore.of(settings)
 
         @lru_cache(MODELS_IN_MEMORY)
         def model(version: str) -> TrendModel:

@@ -28,6 +28,10 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(Path("dazzle-data"), description="folder of ledgers, indexes and blobs")
 
+    blob_uri: str = Field(
+        "", description="models and training windows, such as s3://bucket/prefix; else local"
+    )
+
     person_years_at_risk: float = Field(
         1_000_000.0,
         ge=0,

@@ -244,9 +244,15 @@ class MemoryIndex:
         for case_id in values.keys() & self._rows.keys():
             self._rows[case_id] = self._rows[case_id] | {"rare_feature": values[case_id]}
 
-    def nearest(self, queries: Floats, k: int, *, disease_id: str | None = None) -> list[pa.Table]:
+    def nearest(
+        self, queries: Floats, k: int, *, disease_id: str | None = None, origin: str | None = None
+    ) -> list[pa.Table]:
         """Sort by dot product."""
-        rows = [r for r in self._rows.values() if disease_id in (None, r["disease_id"])]
+        rows = [
+            row
+            for row in self._rows.values()
+            if disease_id in (None, row["disease_id"]) and origin in (None, row["origin"])
+        ]
         return [
             feature_table(*sorted(rows, key=lambda r: -float(np.dot(r["vector"], query)))[:k])
             for query in queries

@@ -28,9 +28,10 @@ def ingest(platform: Platform, source: Source) -> IngestReport:
 
     The same files again return the first report and change nothing; changed files are read anew.
     """
-    caller, key = _caller(source), fingerprint(source)
+    caller, digest = _caller(source), fingerprint(source)
     with platform.ledger.begin() as tx:
-        done = journal.answered(tx, caller, key, key)
+        last = journal.last_answer(tx, caller)
+        done = last.response if last and last.body_digest == digest else None
         if done is None:
             intake = take_in(read_records(source), platform.ontology, source)
             counts = case_rows.put_cases(
@@ -48,7 +49,8 @@ def ingest(platform: Platform, source: Source) -> IngestReport:
                 findings=intake.findings,
             )
             done = report.model_dump_json()
-            journal.answer(tx, caller, key, key, done)
+            key = key_of(digest, last.key if last else "")
+            journal.answer(tx, caller, key, digest, done)
     project(platform)
     return IngestReport.model_validate_json(done)
 
@@ -56,10 +58,10 @@ def ingest(platform: Platform, source: Source) -> IngestReport:
 def ingest_report(platform: Platform, source: Source) -> IngestReport:
     """Return the report of the newest ingest of a source; an empty one where there was none."""
     with platform.ledger.begin() as tx:
-        done = journal.last_answer(tx, _caller(source))
-    if done is None:
+        last = journal.last_answer(tx, _caller(source))
+    if last is None:
         return IngestReport(platform=platform.platform_id)
-    return IngestReport.model_validate_json(done)
+    return IngestReport.model_validate_json(last.response)
 
 
 def _caller(source: Source) -> str:

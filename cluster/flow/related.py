@@ -62,7 +62,8 @@ def find_related(
         platform.ontology.resolve(term_id(number) for number in query.terms).rows
         for query in queries
     ]
-    found = platform.index.nearest(vectors(asked, platform.ontology), CANDIDATES)
+    queried = vectors(asked, platform.ontology)
+    found = platform.index.nearest(queried, CANDIDATES, origin=platform.platform_id)
     answers = {}
     for query, rows, table in zip(queries, asked, found, strict=True):
         items: list[RelatedItem] = []
@@ -97,7 +98,9 @@ def store_related(
         documents = case_rows.get_cases(tx, list(own.values()))
         targets = deliveries.case_targets(tx)
         for name, given in sorted(answers.items()):
-            case_id = own[name]
+            case_id = own.get(name)
+            if case_id is None:  # no longer shared since it was asked about
+                continue
             itself = read_case(documents[case_id].document).publication[0]
             others = [item for item in given if item.item_id != itself]
             best = best_items(others, platform.settings.related_max)
@@ -160,7 +163,8 @@ def _items(
 
 
 def _push(platform: Platform, case_id: str, peer: str, pushed: Sequence[RelatedItem]) -> Envelope:
-    payload = canonical_json([item.model_dump() for item in pushed])
+    told = [item.model_copy(update={"audience": ()}) for item in pushed]
+    payload = canonical_json([item.model_dump() for item in told])
     return Envelope(
         delivery_id=key_of("related", platform.platform_id, case_id, peer, sha256(payload)),
         kind="related",

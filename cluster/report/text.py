@@ -140,7 +140,6 @@ def _cases(rows: Sequence[CaseRow], *, simulated: bool) -> Table:
             ("first", True),
             ("second", True),
             ("arrived", True),
-            ("receipts", True),
             ("related", True),
         ],
     )
@@ -154,11 +153,18 @@ def _cases(rows: Sequence[CaseRow], *, simulated: bool) -> Table:
             f"{one.usages:,}",
             readings.index_text(one.first.index),
             readings.index_text(one.second.index if one.second else None),
-            f"{row.delivered} of {len(row.deliveries)}",
-            f"{row.receipts}",
-            f"{row.related_pushed}",
+            (f"{row.delivered} of {len(row.deliveries)}", counted(row.receipts, "receipt")),
+            (_related(row), f"pushed to {row.related_pushed}" if row.related else ""),
         )
     return table
+
+
+def _related(row: CaseRow) -> str:
+    kinds = [item.kind for item in row.related]
+    if not kinds:
+        return "none"
+    cases, papers = kinds.count("case"), kinds.count("literature")
+    return f"{counted(cases, 'case')}, {counted(papers, 'paper')}"
 
 
 def _metrics(result: FlowResult, *, simulated: bool) -> Table:

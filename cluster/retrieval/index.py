@@ -19,8 +19,10 @@ class CaseIndex(Protocol):
         """Change the rare feature of cases."""
         ...
 
-    def nearest(self, queries: Floats, k: int, *, disease_id: str | None = None) -> list[pa.Table]:
-        """Return for each query vector [Q, 1024] its nearest rows, best first."""
+    def nearest(
+        self, queries: Floats, k: int, *, disease_id: str | None = None, origin: str | None = None
+    ) -> list[pa.Table]:
+        """Return for each query vector [Q, 1024] its nearest rows of a disease, of an origin."""
         ...
 
     def matching(self, text: str, k: int) -> pa.Table:

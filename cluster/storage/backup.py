@@ -10,18 +10,19 @@ from typing import Final
 
 from cluster.errors import IntegrityError, NotFound, StoreUnavailable
 from cluster.ids import sha256
+from cluster.storage.blobs import BlobStore
 from cluster.storage.files import write_durably
 
 MANIFEST: Final = "manifest.json"
 BLOBS: Final = "blobs"
 
 
-def copy_blobs(data_dir: Path, folder: Path) -> None:
-    """Copy the blobs that the backup does not have yet; a blob never changes."""
-    for blob in sorted((data_dir / BLOBS).rglob("*")):
-        copy = folder / BLOBS / blob.relative_to(data_dir / BLOBS)
-        if blob.is_file() and not copy.exists():
-            write_durably(copy, blob.read_bytes())
+def copy_blobs(blobs: BlobStore, folder: Path) -> None:
+    """Copy the blobs that the backup does not have yet, checked; a blob never changes."""
+    copies = BlobStore(str(folder / BLOBS))
+    for digest in blobs.digests():
+        if not copies.has(digest):
+            copies.put(blobs.get(digest))
 
 
 def seal(folder: Path) -> int:

@@ -6,6 +6,7 @@ from pyarrow import fs
 
 from cluster.errors import IntegrityError, NotFound
 from cluster.ids import sha256
+from cluster.settings import Settings
 from cluster.storage.files import write_durably
 
 
@@ -25,6 +26,11 @@ class BlobStore:
         self._fs = filesystem or fs.LocalFileSystem()
         self._root = root.rstrip("/")
 
+    @classmethod
+    def of(cls, settings: Settings) -> "BlobStore":
+        """Open the store of the settings: the URI, else a folder beside the ledgers."""
+        return cls(settings.blob_uri or str(settings.data_dir / "blobs"))
+
     def _path(self, digest: str) -> str:
         return f"{self._root}/{digest[:2]}/{digest}"
 
@@ -42,6 +48,16 @@ class BlobStore:
             with self._fs.open_output_stream(path) as stream:
                 stream.write(content)
         return digest
+
+    def digests(self) -> list[str]:
+        """Return the digests of all blobs, sorted."""
+        everything = fs.FileSelector(self._root, allow_not_found=True, recursive=True)
+        found = self._fs.get_file_info(everything)
+        return sorted(
+            info.base_name
+            for info in found
+            if info.type == fs.FileType.File and not info.base_name.startswith(".")
+        )
 
     def has(self, digest: str) -> bool:
         """Say whether a blob is there."""

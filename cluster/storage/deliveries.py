@@ -180,7 +180,7 @@ def delivery_statuses(tx: Connection) -> list[DeliveryStatus]:
 
 def case_targets(tx: Connection) -> dict[str, list[str]]:
     """Return the platforms that each shared case was queued for, sorted."""
-    chosen = select(outbox.c.case_id, outbox.c.peer).where(outbox.c.kind == "case")
+    chosen = select(outbox.c.case_id, outbox.c.peer).where(outbox.c.kind == "case").distinct()
     targets: dict[str, list[str]] = {}
     for row in tx.execute(chosen.order_by(outbox.c.case_id, outbox.c.peer)):
         targets.setdefault(row.case_id, []).append(row.peer)

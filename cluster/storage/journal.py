@@ -3,29 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, Row, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from cluster.errors import Conflict
 from cluster.ids import canonical_json, sha256
 from cluster.storage.tables import applied, audit, idem
 
 GENESIS = "0" * 64
-
-
-def answered(tx: Connection, caller: str, key: str, body_digest: str) -> str | None:
-    """Return the stored answer of a keyed command, or None where it was never carried out.
-
-    Raises:
-        Conflict: the key was used for another command.
-    """
-    row = tx.execute(select(idem).where(idem.c.caller == caller, idem.c.key == key)).one_or_none()
-    if row is None:
-        return None
-    if row.body_digest != body_digest:
-        what = f"key {key} of {caller} was used for another command"
-        raise Conflict(what, remedy="Use a new key.")
-    return str(row.response)
 
 
 def answer(tx: Connection, caller: str, key: str, body_digest: str, response: str) -> None:
@@ -35,10 +19,10 @@ def answer(tx: Connection, caller: str, key: str, body_digest: str, response: st
     tx.execute(insert(idem), row | {"seq": seq})
 
 
-def last_answer(tx: Connection, caller: str) -> str | None:
+def last_answer(tx: Connection, caller: str) -> Row[Any] | None:
     """Return the newest stored answer to a caller."""
-    chosen = select(idem.c.response).where(idem.c.caller == caller)
-    return tx.execute(chosen.order_by(idem.c.seq.desc()).limit(1)).scalar()
+    chosen = select(idem).where(idem.c.caller == caller)
+    return tx.execute(chosen.order_by(idem.c.seq.desc()).limit(1)).one_or_none()
 
 
 def append_audit(tx: Connection, at: float, action: str, facts: Mapping[str, Any]) -> None:

@@ -62,14 +62,20 @@ class LanceIndex:
             place = rows.schema.get_field_index("rare_feature")
             self.upsert(rows.set_column(place, "rare_feature", pa.array(changed, pa.float32())))
 
-    def nearest(self, queries: Floats, k: int, *, disease_id: str | None = None) -> list[pa.Table]:
-        """Return for each query vector [Q, 1024] its nearest rows, best first."""
+    def nearest(
+        self, queries: Floats, k: int, *, disease_id: str | None = None, origin: str | None = None
+    ) -> list[pa.Table]:
+        """Return for each query vector [Q, 1024] its nearest rows of a disease, of an origin."""
+        wanted = {"disease_id": disease_id, "origin": origin}
+        chosen = [
+            f"{name} = {_quoted(value)}" for name, value in wanted.items() if value is not None
+        ]
         found = []
         for query in queries:
             search = self._table.search(query, vector_column_name="vector")
             search = search.distance_type("dot").limit(k)
-            if disease_id is not None:
-                search = search.where(f"disease_id = {_quoted(disease_id)}", prefilter=True)
+            if chosen:
+                search = search.where(" AND ".join(chosen), prefilter=True)
             found.append(search.to_arrow())
         return found
 

@@ -79,3 +79,10 @@ def test_putting_again_mends_a_cut_blob(place: Place) -> None:
         stream.write(b"mo")
     place[0].put(b"model")
     assert place[0].get(digest) == b"model"
+
+
+def test_every_blob_is_listed(place: Place) -> None:
+    """B3: a backup finds them all; an empty store has none."""
+    assert place[0].digests() == []
+    put = [place[0].put(content) for content in (b"", b"a", b"b")]
+    assert place[0].digests() == sorted(put)

@@ -1,7 +1,6 @@
 """What every case index promises: the one on disk, and the reference in memory."""
 
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -14,16 +13,8 @@ from cluster.retrieval.index import CaseIndex
 from cluster.storage.lance import LanceIndex
 
 
-class TextIndex(CaseIndex, Protocol):
-    """A case index whose full-text part is brought up to date on demand."""
-
-    def index_text(self) -> None:
-        """Make everything that was upserted findable by its words."""
-        ...
-
-
 @pytest.fixture(params=["memory", "lance"])
-def index(request: pytest.FixtureRequest, tmp_path: Path) -> TextIndex:
+def index(request: pytest.FixtureRequest, tmp_path: Path) -> CaseIndex:
     """An empty index."""
     return MemoryIndex() if request.param == "memory" else LanceIndex(str(tmp_path / "index"))
 
@@ -36,7 +27,7 @@ def query(axis: int, towards: int | None = None) -> Floats:
     return np.array([unit_vector(axis, towards)], np.float32)
 
 
-def test_an_empty_index_answers(index: TextIndex) -> None:
+def test_an_empty_index_answers(index: CaseIndex) -> None:
     """A4: nothing is in it, and nothing is found, by vector, words or id."""
     index.index_text()
     assert index.count() == 0
@@ -46,12 +37,12 @@ def test_an_empty_index_answers(index: TextIndex) -> None:
     assert ids(index.rows([])) == []
 
 
-def test_words_can_be_asked_for_before_anything_was_indexed(index: TextIndex) -> None:
+def test_words_can_be_asked_for_before_anything_was_indexed(index: CaseIndex) -> None:
     """A4: a search on a new platform finds nothing, and is no error."""
     assert ids(index.matching("seizure", 3)) == []
 
 
-def test_the_same_key_twice_is_one_row(index: TextIndex) -> None:
+def test_the_same_key_twice_is_one_row(index: CaseIndex) -> None:
     """A4: an upsert replaces by case id, also when it is repeated after a crash."""
     for _ in range(2):
         index.upsert(feature_table(a_feature("a"), a_feature("b")))
@@ -63,7 +54,7 @@ def test_the_same_key_twice_is_one_row(index: TextIndex) -> None:
     assert index.rows(["a", "b", "none"]).schema.names == FEATURES.names
 
 
-def test_the_nearest_comes_first(index: TextIndex) -> None:
+def test_the_nearest_comes_first(index: CaseIndex) -> None:
     """A4: best first, at most k, one answer for each query."""
     index.upsert(
         feature_table(
@@ -80,7 +71,7 @@ def test_the_nearest_comes_first(index: TextIndex) -> None:
 HOSTILE = "O'1\" OR '1'='1"
 
 
-def test_a_disease_narrows_the_search(index: TextIndex) -> None:
+def test_a_disease_narrows_the_search(index: CaseIndex) -> None:
     """A4: only cases of the disease are found, the nearest first, more than k others aside."""
     others = [a_feature(f"o{n}", vector=unit_vector(0)) for n in range(20)]
     found = a_feature("mine", disease_id="OMIM:2", vector=unit_vector(0, 1))
@@ -90,7 +81,7 @@ def test_a_disease_narrows_the_search(index: TextIndex) -> None:
 
 
 @pytest.mark.parametrize("text", [HOSTILE, "'", "''", "x' --", "\\'", "a\\", "%", "é\u2028"])
-def test_any_text_is_only_a_text(index: TextIndex, text: str) -> None:
+def test_any_text_is_only_a_text(index: CaseIndex, text: str) -> None:
     """B9: a quote in a disease or case id changes no query."""
     index.upsert(feature_table(a_feature("a"), a_feature(text, disease_id=text)))
     assert ids(index.nearest(query(0), 5, disease_id=text)[0]) == [text]
@@ -102,7 +93,7 @@ def test_any_text_is_only_a_text(index: TextIndex, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["'; DROP TABLE cases", "x' OR '1'='1"])
-def test_a_hostile_text_finds_nothing(index: TextIndex, text: str) -> None:
+def test_a_hostile_text_finds_nothing(index: CaseIndex, text: str) -> None:
     """B9: what looks like a query is an id that nobody has."""
     index.upsert(feature_table(a_feature("a")))
     assert ids(index.nearest(query(0), 5, disease_id=text)[0]) == []
@@ -126,7 +117,7 @@ def test_a_hostile_text_finds_nothing(index: TextIndex, text: str) -> None:
         ("ataxia AND (", {"a"}),
     ],
 )
-def test_words_are_matched(index: TextIndex, asked: str, found: set[str]) -> None:
+def test_words_are_matched(index: CaseIndex, asked: str, found: set[str]) -> None:
     """A4: a case is found by its words, in any case and among punctuation; no text breaks it."""
     index.upsert(
         feature_table(
@@ -138,7 +129,7 @@ def test_words_are_matched(index: TextIndex, asked: str, found: set[str]) -> Non
     assert len(ids(index.matching("seizure", 1))) == 1
 
 
-def test_words_of_later_cases_are_matched(index: TextIndex) -> None:
+def test_words_of_later_cases_are_matched(index: CaseIndex) -> None:
     """A4: what came after the first indexing is found after the next."""
     index.upsert(feature_table(a_feature("a", text="ataxia")))
     index.index_text()
@@ -148,7 +139,7 @@ def test_words_of_later_cases_are_matched(index: TextIndex) -> None:
     assert ids(index.matching("spasms", 5)) == ["a"]
 
 
-def test_a_rare_feature_changes_nothing_else(index: TextIndex) -> None:
+def test_a_rare_feature_changes_nothing_else(index: CaseIndex) -> None:
     """A3: heat changes, vectors and everything else stay; an unknown case is passed over."""
     index.upsert(feature_table(a_feature("a", vector=unit_vector(3, 5)), a_feature("b")))
     index.set_rare_features({"a": 2.5, "nobody": 9.0})
@@ -159,7 +150,7 @@ def test_a_rare_feature_changes_nothing_else(index: TextIndex) -> None:
     assert index.count() == 2
 
 
-def test_clearing_forgets_everything_and_can_be_filled_again(index: TextIndex) -> None:
+def test_clearing_forgets_everything_and_can_be_filled_again(index: CaseIndex) -> None:
     """A4: the index is a projection that can be thrown away and rebuilt."""
     index.upsert(feature_table(a_feature("a", text="ataxia")))
     index.index_text()
@@ -183,3 +174,15 @@ def test_an_index_on_disk_is_there_again(tmp_path: Path) -> None:
     assert ids(again.matching("ataxia", 1)) == ["a"]
     first.upsert(feature_table(a_feature("b")))
     assert again.count() == 2
+
+
+def test_nearest_rows_of_an_origin(index: CaseIndex) -> None:
+    """A12: what came from elsewhere does not push own cases out of the candidates."""
+    index.upsert(
+        feature_table(
+            a_feature("own", origin="north", vector=unit_vector(0, 1)),
+            *(a_feature(f"copy-{n}", origin="south", vector=unit_vector(0)) for n in range(5)),
+        )
+    )
+    assert ids(index.nearest(query(0), 3, origin="north")[0]) == ["own"]
+    assert "own" not in ids(index.nearest(query(0), 3)[0])

@@ -22,6 +22,7 @@ STEPS = (
     "decide",
     "claim",
     "arrive",
+    "arrive",
     "arrive and lose the answer",
     "arrive twice",
     "lose",
@@ -29,6 +30,7 @@ STEPS = (
     "settle twice",
     "crash",
     "new courier",
+    "agreements",
     "agreements",
     "wait",
 )
@@ -48,6 +50,9 @@ class Faults:
         self.courier = 0
         self.ever_agreed: set[frozenset[str]] = set()
         self.agreements(0b011)
+        for number, name in enumerate(NAMES):
+            self.do("decide", number)
+            self.do("claim", NAMES.index(name))
 
     def agreements(self, number: int) -> None:
         """Let the pairs whose bit is set have an agreement, and no others."""
@@ -182,6 +187,7 @@ def _check_receiver(faults: Faults, name: str) -> None:
 def test_the_world_delivers_when_nothing_goes_wrong() -> None:
     """A11: the check above is not empty: without faults every agreed pair ends in a delivery."""
     with a_world() as faults:
+        faults.world.clock.instant += 1
         for number in (1, 3, 5):
             faults.do("decide", number)
         faults.calm()

@@ -71,16 +71,16 @@ def test_blobs_are_copied_once(tmp_path: Path) -> None:
     store = BlobStore(str(tmp_path / "live" / "blobs"))
     digest = store.put(b"model")
     folder = tmp_path / "backup"
-    copy_blobs(tmp_path / "live", folder)
+    copy_blobs(store, folder)
     copied = BlobStore(str(folder / "blobs"))
     assert copied.get(digest) == b"model"
     (place,) = [path for path in folder.rglob("*") if path.is_file()]
     before = place.stat().st_mtime_ns
     second = store.put(b"another model")
-    copy_blobs(tmp_path / "live", folder)
+    copy_blobs(store, folder)
     assert copied.get(second) == b"another model"
     assert place.stat().st_mtime_ns == before
-    copy_blobs(tmp_path / "nothing", folder)
+    copy_blobs(BlobStore(str(tmp_path / "nothing")), folder)
 
 
 def test_round_trip(tmp_path: Path) -> None:

@@ -258,6 +258,16 @@ def test_a_new_courier_takes_back_what_the_dead_one_held(world: World) -> None:
     assert len(held(world.platforms["south"])) == 1
 
 
+def test_a_delivery_that_kills_its_couriers_is_parked(world: World) -> None:
+    """A11: claims that nobody ever settles use up the attempts too; it does not go on for ever."""
+    for number in range(1, 4):
+        claimed(world, f"courier {number}")
+        world.clock.instant += world.platforms["north"].settings.lease_s
+    assert world.claim("north") == []
+    assert status(world) == ("parked", "attempts_used_up", 3)
+    assert deliveries.next_due_at(world.platforms["north"]) is None
+
+
 def test_a_settlement_of_nothing_known_is_passed_over(world: World) -> None:
     """A11: an unknown delivery in a batch does not keep the others from being settled."""
     envelope = claimed(world)

@@ -85,6 +85,17 @@ def test_a_source_that_appears_later_is_read(tmp_path: Path) -> None:
     assert cases.ingest(platform, source).added == 1
 
 
+def test_a_file_that_changes_is_read_anew_each_time(tmp_path: Path) -> None:
+    """B1 B3: what the file says now is in force, also when it says again what it said before."""
+    platform = open_at(tmp_path)
+    for number, term in enumerate(("HP:0001250", "HP:0001627", "HP:0001250"), start=1):
+        source = a_source(tmp_path, a_phenopacket("a", observed=(term,)))
+        cases.ingest(platform, source)
+        (best,) = search(platform, CaseQuery(terms=(term,), k=1))
+        assert (best.case_id, best.score) == ("a", 1.0)
+        assert read(platform, "SELECT rev FROM cases") == [(number,)]
+
+
 def test_a_changed_document_is_a_revision(tmp_path: Path) -> None:
     """B3: the new revision is in force and findable, the old document is kept."""
     platform = open_at(tmp_path)
@@ -125,6 +136,19 @@ def test_the_index_catches_up_after_a_crash(tmp_path: Path) -> None:
     assert set(stored) == {"a", "b"}
     assert cases.project(again) == 0
     assert cases.ingest(again, source).added == 2
+
+
+def test_the_index_catches_up_with_a_revision_after_a_crash(tmp_path: Path) -> None:
+    """A4 B3: also where no row is missing and only a newer document is."""
+    index = StoppingIndex()
+    index.stop = False
+    platform = Platform(**(vars(open_at(tmp_path)) | {"index": index}))
+    take_in(platform, a_phenopacket("a"))
+    index.stop = True
+    with pytest.raises(InterruptedError):
+        take_in(platform, a_phenopacket("a", observed=("HP:0001627",)), name="later")
+    again = reopened(platform)
+    assert index_rows(again.index) == dict(read(again, "SELECT case_id, digest FROM cases"))
 
 
 def test_a_rebuilt_index_answers_the_same(tmp_path: Path) -> None:

@@ -196,6 +196,24 @@ def test_a_new_platform_gets_what_stands_beside_the_case(world: World) -> None:
     assert names(world, "east", shared_id) == names(world, "north", "a") != []
 
 
+def test_a_revised_case_has_its_material_pushed_once(world: World) -> None:
+    """A12 B3: a case that went out in two revisions is one case; each platform is told once."""
+    north = world.platforms["north"]
+    world.refresh()
+    world.deliver()
+    take_in(north, a_phenopacket("a", observed=("HP:0002069",)), name="later")
+    world.clock.instant += WEEK
+    world.decide("north", {"a": 0.9})
+    world.add("east")
+    world.agree(("north", "south"), ("north", "east"), ("east", "south"))
+    world.deliver()
+    world.refresh()
+    world.deliver()
+    told = [s.peer for s in world.statuses("north") if s.kind == "related"]
+    assert told.count("east") == 1
+    assert {s.state for s in world.statuses("north")} == {"delivered"}
+
+
 def test_items_of_one_platform_do_not_reach_another_that_may_not_have_them(world: World) -> None:
     """A11 A12: what south tells north about its cases, north does not tell west."""
     world.agree(("north", "south"), ("north", "west"))

@@ -63,7 +63,8 @@ def test_numbers_are_those_of_the_result() -> None:
         "0",
     ]
     case = " ".join(row_of(text, "north-rare-1"))
-    assert case == "north-rare-1 Alport syndrome 321 45 0.651 – 1 of 2 1 1"
+    assert case == "north-rare-1 Alport syndrome 321 45 0.651 – 1 of 2 0 cases, 1 paper"
+    assert "1 receipt " in text and "pushed to 1" in text
     assert "upload: first index 0.651" in text
     assert "0.247 (0.0542–0.913)" in text
     assert row_of(text, "first model") == [

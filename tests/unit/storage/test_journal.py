@@ -1,36 +1,38 @@
 """Keyed commands, the audit chain, and how far projections got."""
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
-from cluster.errors import Conflict
 from cluster.storage.journal import (
     answer,
-    answered,
     append_audit,
     applied_seq,
     first_broken_audit_row,
+    last_answer,
     set_applied,
 )
 from cluster.storage.ledger import Ledger
 
 
-def test_a_keyed_command_is_answered_from_its_first_time(ledger: Ledger) -> None:
-    """A11: the same key and command give the first answer; keys of callers do not meet."""
+def test_the_newest_answer_to_a_caller_counts(ledger: Ledger) -> None:
+    """A11: the last command's answer is kept with what was asked; callers do not meet."""
     with ledger.begin() as tx:
-        assert answered(tx, "c", "k", "body") is None
-        answer(tx, "c", "k", "body", "first")
+        assert last_answer(tx, "c") is None
+        answer(tx, "c", "z", "body", "first")
+        answer(tx, "c", "a", "another body", "second")
     with ledger.begin() as tx:
-        assert answered(tx, "c", "k", "body") == "first"
-        assert answered(tx, "other", "k", "another body") is None
-        assert answered(tx, "c", "k2", "another body") is None
+        last = last_answer(tx, "c")
+        assert last is not None
+        assert (last.key, last.body_digest, last.response) == ("a", "another body", "second")
+        assert last_answer(tx, "other") is None
 
 
-def test_a_key_with_another_command_is_a_conflict(ledger: Ledger) -> None:
+def test_a_key_is_used_once(ledger: Ledger) -> None:
     """A11: a key is never silently used for something else."""
     with ledger.begin() as tx:
         answer(tx, "c", "k", "body", "first")
-        with pytest.raises(Conflict, match="another command"):
-            answered(tx, "c", "k", "another body")
+        with pytest.raises(IntegrityError):
+            answer(tx, "c", "k", "another body", "second")
 
 
 def test_an_answer_lives_and_dies_with_its_transaction(ledger: Ledger) -> None:
@@ -44,7 +46,7 @@ def test_an_answer_lives_and_dies_with_its_transaction(ledger: Ledger) -> None:
     with pytest.raises(RuntimeError):
         fail()
     with ledger.begin() as tx:
-        assert answered(tx, "c", "k", "body") is None
+        assert last_answer(tx, "c") is None
 
 
 def test_an_untouched_chain_is_whole(ledger: Ledger) -> None:
