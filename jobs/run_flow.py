@@ -2,11 +2,12 @@
 
 Registers the platforms, takes in and screens their cases, counts accesses, trains and updates the
 trend model, decides, delivers, and renews related material. Started again with the same folder it
-goes on where it stopped; nothing is done twice.
+goes on where it stopped, and a finished run is shown again; nothing is done twice.
 """
 
 from actors.flow import run_all
 from actors.run import begun
+from cluster.flow.plan import finished_result
 from jobs import shell
 
 
@@ -35,8 +36,10 @@ def main(
         no_agreement=no_agreement,
         settings=chosen,
     )
-    with shell.shown_progress() as progress, begun(out, plan, chosen, progress) as run:
-        result = run_all(run)
+    result = finished_result(out, plan)
+    if result is None:
+        with shell.shown_progress() as progress, begun(out, plan, chosen, progress) as run:
+            result = run_all(run)
     shell.show_result(out, result)
 
 

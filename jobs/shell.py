@@ -13,6 +13,7 @@ from rich.progress import TimeElapsedColumn as Elapsed
 from cluster.clock import DAY_S, SystemClock, iso, parse_iso
 from cluster.contracts.result import SIMULATED, FlowPlan, FlowResult
 from cluster.errors import DazzleError, InputError
+from cluster.flow.plan import RESULT
 from cluster.report.html import render_report
 from cluster.report.text import render_summary
 from cluster.settings import Settings, load_settings
@@ -108,11 +109,11 @@ def plan_from(
 
 def show_result(out: Path, result: FlowResult) -> None:
     """Write a run's result and report into its folder, and print the summary."""
-    write_durably(out / "result.json", result.model_dump_json(indent=1).encode())
+    write_durably(out / RESULT, result.model_dump_json(indent=1).encode())
     write_durably(out / "report.html", render_report(result).encode())
     screen = console()
     render_summary(result, screen)
-    for name in ("result.json", "report.html"):
+    for name in (RESULT, "report.html"):
         screen.print(str(out / name), highlight=False, soft_wrap=True)
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cluster.contracts.ingest import Source
-from cluster.contracts.result import SIMULATED, FlowPlan
+from cluster.contracts.result import SIMULATED, FlowPlan, FlowResult
 from cluster.errors import Conflict, NotFound
 from cluster.ingest.simulation import simulated_cases
 from cluster.settings import Settings
@@ -12,6 +12,7 @@ from cluster.storage.ontology import load_annotated_diseases, load_ontology
 from cluster.storage.sources import platform_sources
 
 PLAN = "plan.json"
+RESULT = "result.json"
 
 
 def keep_plan(folder: Path, plan: FlowPlan) -> FlowPlan:
@@ -42,6 +43,19 @@ def read_plan(folder: Path) -> FlowPlan:
         what = f"no run was begun in {folder}"
         raise NotFound(what, PLAN, "Begin with register_platforms or run_flow.")
     return FlowPlan.model_validate_json(path.read_bytes())
+
+
+def finished_result(folder: Path, plan: FlowPlan) -> FlowResult | None:
+    """Return the result of a run that has been finished; None where there is something to do.
+
+    Raises:
+        Conflict: the folder belongs to a run with another plan.
+    """
+    path = folder / RESULT
+    if not path.exists():
+        return None
+    keep_plan(folder, plan)
+    return FlowResult.model_validate_json(path.read_bytes())
 
 
 def sources_of(plan: FlowPlan, folder: Path, settings: Settings) -> dict[str, Source]:
