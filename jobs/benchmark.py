@@ -8,7 +8,6 @@ import json
 from typing import Annotated, Literal
 
 import typer
-from rich.table import Table
 
 from actors.benchmark import benchmark_flow
 from cluster.errors import Conflict
@@ -42,7 +41,7 @@ def main(
     )
     measured = benchmark_flow(plan, out, chosen)
     write_durably(out / "benchmark.json", json.dumps(measured, indent=1).encode())
-    table = Table("measure", "value", title=f"benchmark of {what}")
+    table = shell.table("measure", "value", title=f"benchmark of {what}")
     for name, value in measured["one process"].items():
         table.add_row(name, f"{value:,.2f}" if value < 100 else f"{value:,.0f}")
     for name, value in measured["flow"]["steps_s"].items():

@@ -3,8 +3,6 @@
 First index; return instruction; second index; upload or hold, each with its reason (S700-S840).
 """
 
-from rich.table import Table
-
 from actors.flow import cut_windows, decide, trained
 from actors.run import resumed
 from jobs import shell
@@ -23,7 +21,7 @@ def main(out: shell.Out, settings: shell.Set = []) -> None:  # noqa: B006 - type
     uploads = sum(record.outcome == "upload" for record in records)
     title = f"{len(records)} decisions, {uploads} uploads; accesses: {source}"
     heads = ("platform", "case", "clicks", "usages", "first", "second", "decision")
-    table = Table(*heads, title=title)
+    table = shell.table(*heads, title=title)
     for record in records[:SHOWN]:
         second_index = f"{record.second.index:.3f}" if record.second else ""
         figures = (str(record.clicks), str(record.usages), f"{record.first.index:.3f}")

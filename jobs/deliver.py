@@ -5,8 +5,6 @@ Through the gate, with a receipt, once in effect however often it is sent (S900,
 
 from collections import Counter
 
-from rich.table import Table
-
 from actors.flow import deliver, delivery_statuses
 from actors.run import resumed
 from jobs import shell
@@ -17,7 +15,7 @@ def main(out: shell.Out, settings: shell.Set = []) -> None:  # noqa: B006 - type
     with shell.shown_progress() as progress, resumed(out, chosen, progress) as run:
         attempts = deliver(run)
         statuses = delivery_statuses(run)
-    table = Table("from", "to", "what", "state", "number", title=f"{attempts} attempts")
+    table = shell.table("from", "to", "what", "state", "number", title=f"{attempts} attempts")
     for name, rows in statuses.items():
         counts = Counter((row.peer, row.kind, row.state) for row in rows)
         for (peer, kind, state), number in sorted(counts.items()):

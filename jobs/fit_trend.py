@@ -4,8 +4,6 @@ The first model by supervised learning to convergence, beside its baselines; the
 incremental learning, published only if it is better (S540-S550, S600-S640).
 """
 
-from rich.table import Table
-
 from actors.flow import cut_windows, fit, update
 from actors.run import resumed
 from cluster.contracts.trend import TrendMetrics
@@ -20,7 +18,7 @@ def main(out: shell.Out, settings: shell.Set = []) -> None:  # noqa: B006 - type
         second, report = update(run, windows, first)
         source = run.plan.events
     heads = ("", "MSLE", "Spearman", "AUROC hot", "AUPRC hot", "Brier")
-    table = Table(*heads, title=f"held-out items; accesses: {source}")
+    table = shell.table(*heads, title=f"held-out items; accesses: {source}")
     table.add_row("first model", *_figures(first.held_out))
     for name, metrics in first.baselines.items():
         table.add_row(name, *_figures(metrics))

@@ -4,8 +4,6 @@ Files that cannot be read and records that are not phenopackets are named with f
 reason; the rest is taken in (S310, S400).
 """
 
-from rich.table import Table
-
 from actors.flow import ingest
 from actors.run import resumed
 from jobs import shell
@@ -15,8 +13,8 @@ def main(out: shell.Out, settings: shell.Set = []) -> None:  # noqa: B006 - type
     chosen = shell.settings_from(settings)
     with shell.shown_progress() as progress, resumed(out, chosen, progress) as run:
         reports = ingest(run)
-    counts = Table("platform", "read", "added", "revised", "unchanged", "refused", "findings")
-    places = Table("level", "code", "file", "line", "message")
+    counts = shell.table("platform", "read", "added", "revised", "unchanged", "refused", "findings")
+    places = shell.table("level", "code", "file", "line", "message")
     for name, report in reports.items():
         figures = (report.read, report.added, report.revised, report.unchanged, report.refused)
         counts.add_row(name, *map(str, figures), str(len(report.findings)))

@@ -3,8 +3,6 @@
 The events of the file that the run was begun with, or a SIMULATED history of the rare cases (S500).
 """
 
-from rich.table import Table
-
 from actors.flow import record_accesses
 from actors.run import resumed
 from jobs import shell
@@ -15,7 +13,7 @@ def main(out: shell.Out, settings: shell.Set = []) -> None:  # noqa: B006 - type
     with shell.shown_progress() as progress, resumed(out, chosen, progress) as run:
         recorded = record_accesses(run)
         source = run.plan.events
-    table = Table("platform", "source", "new", "stored before", "refused")
+    table = shell.table("platform", "source", "new", "stored before", "refused")
     for name, batch in recorded.items():
         figures = (batch.new, batch.repeated, len(batch.refused))
         table.add_row(name, source, *(f"{figure:,}" for figure in figures))

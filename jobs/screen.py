@@ -3,8 +3,6 @@
 First screening: the classes of lowest incidence; second: incidence at most the preset (S310-S330).
 """
 
-from rich.table import Table
-
 from actors.flow import screen
 from actors.run import resumed
 from jobs import shell
@@ -16,7 +14,7 @@ def main(out: shell.Out, settings: shell.Set = []) -> None:  # noqa: B006 - type
     chosen = shell.settings_from(settings)
     with shell.shown_progress() as progress, resumed(out, chosen, progress) as run:
         reports = screen(run)
-    table = Table("platform", "cases", "rare", "rank", "case", "class", "per 100,000 (95 %)")
+    table = shell.table("platform", "cases", "rare", "rank", "case", "class", "per 100,000 (95 %)")
     for name, report in reports.items():
         classes = {row.class_id: row for row in report.classes}
         for case in report.rare[:SHOWN]:

@@ -6,7 +6,6 @@ By phenotype terms, by disease, by free text, or by another case of the platform
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from actors.flow import search
 from actors.run import resumed
@@ -30,7 +29,7 @@ def main(
     )
     with shell.shown_progress() as progress, resumed(out, chosen, progress) as run:
         hits = search(run, query, platform)
-    table = Table("platform", "case", "diagnosis", "score", "why")
+    table = shell.table("platform", "case", "diagnosis", "score", "why")
     for name, found in hits:
         diagnosis = f"{found.disease_id} {found.disease_label}"
         table.add_row(name, found.case_id, diagnosis, f"{found.score:.3f}", "\n".join(found.why))

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.progress import TimeElapsedColumn as Elapsed
+from rich.table import Table
 
 from cluster.clock import DAY_S, SystemClock, iso, parse_iso
 from cluster.contracts.result import SIMULATED, FlowPlan, FlowResult
@@ -43,6 +44,14 @@ def console(*, stderr: bool = False) -> Console:
     return plain if plain.is_terminal else Console(stderr=stderr, width=max(plain.width, WIDTH_MIN))
 
 
+def table(*heads: str, title: str = "") -> Table:
+    """Return a table whose cells are folded where they are long, never cut."""
+    made = Table(title=title or None)
+    for head in heads:
+        made.add_column(head, overflow="fold")
+    return made
+
+
 def run_job(main: Callable[..., None]) -> None:
     """Run a job's command; an error is one line and an exit code, not a stack.
 
@@ -51,7 +60,8 @@ def run_job(main: Callable[..., None]) -> None:
     try:
         typer.run(main)
     except DazzleError as error:
-        console(stderr=True).print(str(error), style="red", highlight=False, soft_wrap=True)
+        told = getattr(error, "cause", error)  # an error of an actor comes with its stack around it
+        console(stderr=True).print(str(told), style="red", highlight=False, soft_wrap=True)
         raise SystemExit(EXIT_INPUT if isinstance(error, InputError) else EXIT_FAULT) from None
 
 
@@ -105,6 +115,39 @@ def plan_from(
         no_agreement=tuple(no_agreement),
         settings={name: str(value) for name, value in settings.model_dump().items()},
     )
+
+
+def planned(work: Callable[[Path, FlowPlan, Settings], None]) -> Callable[..., None]:
+    """Make a command that takes the options of a plan out of what is done with the plan."""
+
+    def main(
+        out: Out,
+        cases: Cases = "",
+        events: Events = "",
+        platforms: Platforms = 4,
+        cases_per_platform: PerPlatform = 400,
+        history_days: HistoryDays = 120,
+        seed: Seed = 1,
+        as_of: AsOf = "",
+        no_agreement: NoAgreement = [],  # noqa: B006 - typer copies it
+        settings: Set = [],  # noqa: B006
+    ) -> None:
+        chosen = settings_from(settings)
+        plan = plan_from(
+            out=out,
+            cases=cases,
+            events=events,
+            platforms=platforms,
+            cases_per_platform=cases_per_platform,
+            history_days=history_days,
+            seed=seed,
+            as_of=as_of,
+            no_agreement=no_agreement,
+            settings=chosen,
+        )
+        work(out, plan, chosen)
+
+    return main
 
 
 def show_result(out: Path, result: FlowResult) -> None:

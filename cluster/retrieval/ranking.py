@@ -7,10 +7,15 @@ their most informative common ancestor (Resnik 1995).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from cluster.ontology import Ints, Ontology, term_id
+
+
+INFORMATION_MIN: Final = 0.5
+"""Nats below which a common ancestor is too general to explain anything."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ def explain(
             through = _most_informative(common, ontology)
             candidate = (float(ontology.information[through]), -theirs, through)
             best = max(best, candidate) if best else candidate
-        if best and best[0] > 0:
+        if best and best[0] >= INFORMATION_MIN:
             matches.append(_match(ours, -best[1], best[2], ontology))
     return tuple(sorted(matches, key=lambda match: (-match.information, match.asked)))
 

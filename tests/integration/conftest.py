@@ -14,6 +14,7 @@ def ray_cluster() -> Iterator[None]:
     import ray
 
     ray.init(
+        address="local",  # never a cluster that somebody else runs here
         num_cpus=2,
         include_dashboard=False,
         _node_ip_address="127.0.0.1",
