@@ -13,7 +13,6 @@ import numpy as np
 
 from cluster.ontology import Ints, Ontology, term_id
 
-
 INFORMATION_MIN: Final = 0.5
 """Nats below which a common ancestor is too general to explain anything."""
 
