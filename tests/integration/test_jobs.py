@@ -109,7 +109,7 @@ def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
 @pytest.fixture
 def head(tmp_path: Path) -> Iterator[dict[str, str]]:
     """A cluster started with ``ray start --head``, with a token; the environment to reach it."""
-    ports = [_free_port() for _ in range(3)]
+    ports = [_free_port() for _ in range(4)]
     token = tmp_path / "token"
     token.write_text("0123456789abcdef" * 4)
     token.chmod(0o600)
@@ -130,6 +130,7 @@ def head(tmp_path: Path) -> Iterator[dict[str, str]]:
         "--dashboard-host=127.0.0.1",
         f"--dashboard-port={ports[1]}",
         f"--ray-client-server-port={ports[2]}",
+        f"--dashboard-agent-listen-port={ports[3]}",  # another cluster here may have the usual one
         "--object-store-memory=200000000",
     ]
     started = subprocess.Popen(
