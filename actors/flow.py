@@ -13,7 +13,7 @@ from pyarrow import parquet
 from actors.session import Session
 from actors.trainers.trend import fit_first
 from cluster.access.simulated_network import simulated_network
-from cluster.clock import DAY_S
+from cluster.clock import DAY_S, SystemClock
 from cluster.contracts.ingest import IngestReport, Source
 from cluster.contracts.result import (
     SIMULATED,
@@ -28,8 +28,8 @@ from cluster.errors import ModelNotReady, NotFound, SourceUnreadable
 from cluster.flow.accesses import Recorded
 from cluster.flow.search import CaseHit, CaseQuery
 from cluster.flow.windows import WindowSets, divide, to_bytes
-from cluster.ids import sha256
-from cluster.models.cards import DataSetCard, model_of, update_key
+from cluster.ids import key_of, sha256
+from cluster.models.cards import DataSetCard, model_of
 from cluster.storage.backup import copy_blobs, seal
 from cluster.storage.blobs import BlobStore
 from cluster.storage.ontology import load_ontology
@@ -104,7 +104,7 @@ def ingest(run: Run) -> dict[str, IngestReport]:
 
 def screen(run: Run) -> dict[str, ScreeningReport]:
     """Screen every case of every platform (S310-S330)."""
-    tags = {tag.profile.platform_id: tag for tag in ray.get(run.session.network.tags.remote())}
+    tags = _tags(run)
     return run.each(
         "screen",
         {
@@ -146,7 +146,8 @@ def fit(run: Run, windows: WindowSets) -> TrendCard:
     simulated = plan.events == SIMULATED
     card = DataSetCard(n_windows=windows.old.num_rows, as_of=plan.as_of, simulated=simulated)
     digest = ray.get(registry.add_data_set.remote(content, card))
-    known = model_of(ray.get(registry.models.remote()), digest, plan.seed, None)
+    config = key_of("fit", settings.train_epochs_max)
+    known = model_of(ray.get(registry.models.remote()), digest, plan.seed, None, config)
     if known is None:
         weights, known = fit_first(
             windows.old,
@@ -157,6 +158,7 @@ def fit(run: Run, windows: WindowSets) -> TrendCard:
             dataset_digest=digest,
             run_name=f"trend-{digest[:16]}",
         )
+        known = known.model_copy(update={"config": config})
         ray.get(registry.publish.remote(weights, known))
     run.progress("fit", 1, 1)
     return known
@@ -170,7 +172,7 @@ def update(
     simulated = run.plan.events == SIMULATED
     card = DataSetCard(n_windows=windows.new.num_rows, as_of=run.plan.as_of, simulated=simulated)
     digest = ray.get(registry.add_data_set.remote(to_bytes(windows.new), card))
-    key = update_key(first.version, digest)
+    key = _update_key(run, first, digest)
     report = ray.get(registry.updates.remote()).get(key)
     if report is None:
         call = run.session.trend.update.remote(
@@ -179,9 +181,11 @@ def update(
         run.progress("update", 0, 1)
         made, report = ray.get(call)
         if made is not None:
-            ray.get(registry.publish.remote(*made))
-        ray.get(registry.add_update.remote(first.version, digest, report))
-    second = model_of(ray.get(registry.models.remote()), digest, run.plan.seed, first.version)
+            content, made_card = made
+            made_card = made_card.model_copy(update={"config": key})
+            ray.get(registry.publish.remote(content, made_card))
+        ray.get(registry.add_update.remote(key, first.version, report))
+    second = model_of(ray.get(registry.models.remote()), digest, run.plan.seed, first.version, key)
     run.progress("update", 1, 1)
     return (second if report.accepted else None), report
 
@@ -219,7 +223,8 @@ def deliver(run: Run) -> int:
 
 def refresh(run: Run) -> int:
     """Renew what stands beside the shared cases, and push what is new (S1010-S1040)."""
-    call = run.session.supervisor.refresh.remote(run.plan.as_of)
+    now = max(run.plan.as_of, SystemClock().now())
+    call = run.session.supervisor.refresh.remote(now)
     run.progress("refresh", 0, 1)
     pushed: int = ray.get(call)
     ray.get(run.session.supervisor.deliver.remote())
@@ -232,7 +237,7 @@ def gather(
 ) -> FlowResult:
     """Read the whole result back from the ledgers."""
     session, plan = run.session, run.plan
-    tags = {tag.profile.platform_id: tag for tag in ray.get(session.network.tags.remote())}
+    tags = _tags(run)
     calls = {
         name: session.platforms[name].result.remote(source, tags[name], plan.as_of)
         for name, source in run.sources.items()
@@ -261,13 +266,15 @@ def trained(run: Run) -> tuple[TrendCard, TrendCard | None, UpdateReport]:
     windows = cut_windows(run)
     cards = ray.get(run.session.registry.models.remote())
     old, new = (sha256(to_bytes(part)) for part in (windows.old, windows.new))
-    first = model_of(cards, old, run.plan.seed, None)
+    config = key_of("fit", run.session.settings.train_epochs_max)
+    first = model_of(cards, old, run.plan.seed, None, config)
     updates = ray.get(run.session.registry.updates.remote())
-    report = updates.get(update_key(first.version, new)) if first else None
+    report = updates.get(_update_key(run, first, new)) if first else None
     if first is None or report is None:
         what = "no trend model was trained on the accesses of this run"
         raise ModelNotReady(what, run.plan.run, "Run fit_trend first.")
-    return first, model_of(cards, new, run.plan.seed, first.version), report
+    key = _update_key(run, first, new)
+    return first, model_of(cards, new, run.plan.seed, first.version, key), report
 
 
 def run_all(run: Run) -> FlowResult:
@@ -325,9 +332,31 @@ def search(run: Run, query: CaseQuery, names: Sequence[str]) -> list[tuple[str, 
         what = f"there is no platform {unknown[0]}"
         raise NotFound(what, remedy=f"Known are: {', '.join(platforms)}.")
     asked = names or list(platforms)
+    if query.like is not None:
+        calls = {name: actor.case_terms.remote(query.like) for name, actor in platforms.items()}
+        held = [terms for terms in run.each("look up", calls).values() if terms is not None]
+        if not held:
+            what = f"there is no case {query.like}"
+            raise NotFound(what, run.plan.run)
+        query = query.model_copy(update={"terms": held[0]})
     found = run.each("search", {name: platforms[name].search.remote(query) for name in asked})
     hits = [(name, hit) for name, hits in found.items() for hit in hits]
-    return sorted(hits, key=lambda pair: (-pair[1].score, pair[0], pair[1].case_id))
+    return sorted(hits, key=lambda pair: -pair[1].score)
+
+
+def _update_key(run: Run, first: TrendCard, dataset: str) -> str:
+    settings = run.session.settings
+    presets = (settings.propagation_preset, settings.forgetting_max, run.plan.seed)
+    return key_of("update", first.version, dataset, *presets)
+
+
+def _tags(run: Run) -> dict[str, PlatformTag]:
+    tags = {tag.profile.platform_id: tag for tag in ray.get(run.session.network.tags.remote())}
+    missing = sorted(set(run.sources) - set(tags))
+    if missing:
+        what = f"{missing[0]} is not registered"
+        raise NotFound(what, remedy="Run register_platforms first.")
+    return tags
 
 
 def _tell_peers(run: Run) -> None:

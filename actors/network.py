@@ -19,11 +19,12 @@ class NetworkService:
 
     def __init__(self, settings: Settings) -> None:
         """Open the network's ledger."""
+        self._settings = settings
         self._ledger = Ledger(settings.data_dir / "network" / "ledger.sqlite", tables.NETWORK)
 
-    def describe(self) -> tuple[str, int]:
-        """Return the service's name and process id."""
-        return NETWORK, os.getpid()
+    def describe(self) -> tuple[str, int, str]:
+        """Return the service's name, its process id, and the digest of its settings."""
+        return NETWORK, os.getpid(), self._settings.digest()
 
     def register(self, profile: PlatformProfile, public_key: str) -> PlatformTag:
         """Register a platform; the same profile again changes nothing (S100, S200)."""

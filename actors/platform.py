@@ -45,9 +45,10 @@ class PlatformService:
         self._platform = open_platform(platform_id, index, ontology, settings, SystemClock())
         cases.project(self._platform)
 
-    def describe(self) -> tuple[str, int]:
-        """Return the platform's public key and its process id."""
-        return self._platform.keys.public_key, os.getpid()
+    def describe(self) -> tuple[str, int, str]:
+        """Return the platform's public key, its process id, and the digest of its settings."""
+        platform = self._platform
+        return platform.keys.public_key, os.getpid(), platform.settings.digest()
 
     def set_peers(self, peers: Sequence[Peer]) -> None:
         """Take over what the network says of the others; new ones get what is shared."""
@@ -65,6 +66,10 @@ class PlatformService:
     def search(self, query: CaseQuery) -> list[CaseHit]:
         """Search the platform's cases (S400)."""
         return search.search(self._platform, query)
+
+    def case_terms(self, case_id: str) -> tuple[str, ...] | None:
+        """Return the observed terms of a case; None where it is not here."""
+        return search.case_terms(self._platform, case_id)
 
     def rebuild_index(self) -> int:
         """Make the index anew from the ledger."""
@@ -121,8 +126,8 @@ class PlatformService:
         """Take in deliveries from other platforms (S1000)."""
         return delivery_steps.receive(self._platform, envelopes)
 
-    def related_queries(self, now: float) -> list[RelatedQuery]:
-        """Return what to ask for the shared cases that are due (S1020)."""
+    def related_queries(self, now: float) -> tuple[list[RelatedQuery], tuple[str, ...]]:
+        """Return what to ask for the shared cases that are due, and whom (S1020)."""
         return related.due_queries(self._platform, now)
 
     def find_related(

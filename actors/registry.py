@@ -14,7 +14,6 @@ from cluster.models.cards import (
     TREND_MODEL,
     TREND_UPDATE,
     DataSetCard,
-    update_key,
 )
 from cluster.settings import Settings
 from cluster.storage import registry, tables
@@ -28,12 +27,13 @@ class RegistryService:
 
     def __init__(self, settings: Settings) -> None:
         """Open the registry's ledger and the blobs."""
+        self._settings = settings
         self._ledger = Ledger(settings.data_dir / "registry" / "ledger.sqlite", tables.REGISTRY)
         self._blobs = BlobStore.of(settings)
 
-    def describe(self) -> tuple[str, int]:
-        """Return the service's name and process id."""
-        return REGISTRY, os.getpid()
+    def describe(self) -> tuple[str, int, str]:
+        """Return the service's name, its process id, and the digest of its settings."""
+        return REGISTRY, os.getpid(), self._settings.digest()
 
     def add_data_set(self, content: bytes, card: DataSetCard) -> str:
         """Store training windows, and return their digest."""
@@ -50,9 +50,8 @@ class RegistryService:
             registry.put_artefact(tx, artefact, FIRST if card.role == "first" else SECOND)
         return version
 
-    def add_update(self, first: str, dataset: str, report: UpdateReport) -> None:
-        """Store what an incremental update did, accepted or not."""
-        key = update_key(first, dataset)
+    def add_update(self, key: str, first: str, report: UpdateReport) -> None:
+        """Store what an incremental update did, accepted or not, under the key that names it."""
         artefact = Artefact(key, TREND_UPDATE, first, report.model_dump_json())
         with self._ledger.begin() as tx:
             registry.put_artefact(tx, artefact)

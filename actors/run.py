@@ -1,14 +1,18 @@
 """Begins a run in its folder, or takes it up again, on a cluster."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from actors.flow import Progress, Run
 from actors.session import connected, open_session
 from cluster.contracts.result import FlowPlan
+from cluster.errors import Conflict, InputError
 from cluster.flow.plan import keep_plan, read_plan, sources_of
-from cluster.settings import Settings
+from cluster.settings import Settings, load_settings
+
+PLACES = ("data_dir", "blob_uri")
+"""Settings that say where things lie; a restored run may have others."""
 
 
 @contextmanager
@@ -19,8 +23,12 @@ def begun(folder: Path, plan: FlowPlan, settings: Settings, progress: Progress) 
         Conflict: the folder belongs to a run with another plan.
         SourceUnreadable: there are no cases at the plan's path.
     """
+    sources = sources_of(plan, folder, settings)
+    unknown = sorted(set(plan.no_agreement) - set(sources))
+    if unknown:
+        what = f"there is no platform {unknown[0]}"
+        raise InputError(what, "--no-agreement", f"Known are: {', '.join(sources)}.")
     kept = keep_plan(folder, plan)
-    sources = sources_of(kept, folder, settings)
     without = kept.no_agreement or (list(sources)[-1],)
     kept = kept.model_copy(update={"no_agreement": without})
     with connected():
@@ -29,11 +37,23 @@ def begun(folder: Path, plan: FlowPlan, settings: Settings, progress: Progress) 
 
 
 @contextmanager
-def resumed(folder: Path, settings: Settings, progress: Progress) -> Iterator[Run]:
-    """Open a run that was begun before.
+def resumed(folder: Path, changed: Mapping[str, str], progress: Progress) -> Iterator[Run]:
+    """Open a run that was begun before, with the settings that it was begun with.
+
+    Args:
+        folder: of the run.
+        changed: settings by name; only where things lie may differ from the plan's.
+        progress: who is told how far it is.
 
     Raises:
         NotFound: no run was begun in this folder.
+        Conflict: a setting differs from the plan's.
     """
-    with begun(folder, read_plan(folder), settings, progress) as run:
+    plan = read_plan(folder)
+    planned, settings = load_settings(plan.settings), load_settings({**plan.settings, **changed})
+    for name in Settings.model_fields:
+        if name not in PLACES and getattr(planned, name) != getattr(settings, name):
+            what = f"the run was begun with {name}={getattr(planned, name)}"
+            raise Conflict(what, str(folder), "Begin another run for another setting.")
+    with begun(folder, plan, settings, progress) as run:
         yield run

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
+from ray.exceptions import RayActorError
 
 from actors.network import start_network
 from actors.options import NAMESPACE
 from actors.platform import start_platform
 from actors.registry import start_registry
-from actors.supervisor import start_supervisor
+from actors.supervisor import other_settings, start_supervisor
 from actors.trend import start_trend
+from cluster.errors import StoreUnavailable
 from cluster.settings import Settings
 
 OBJECT_STORE_BYTES = 512 << 20
@@ -69,9 +71,21 @@ def connected() -> Iterator[None]:
 
 
 def open_session(settings: Settings, platform_ids: Sequence[str]) -> Session:
-    """Return handles of the actors, started where they are missing."""
+    """Return handles of the actors, started where they are missing.
+
+    Raises:
+        Conflict: the cluster's actors run with other settings.
+        StoreUnavailable: an actor cannot open its ledger.
+    """
     supervisor = start_supervisor(settings)
-    ray.get(supervisor.ensure.remote(list(platform_ids)))
+    try:
+        if ray.get(supervisor.describe.remote())[2] != settings.digest():
+            raise other_settings()
+        ray.get(supervisor.ensure.remote(list(platform_ids)))
+    except RayActorError as error:
+        what = "an actor could not start; another run may have the data folder open"
+        remedy = f"Stop the other run, or see the actor's words: {_last_line(error)}"
+        raise StoreUnavailable(what, str(settings.data_dir), remedy) from None
     return Session(
         settings=settings,
         supervisor=supervisor,
@@ -80,3 +94,8 @@ def open_session(settings: Settings, platform_ids: Sequence[str]) -> Session:
         trend=start_trend(settings),
         platforms={name: start_platform(name, settings) for name in platform_ids},
     )
+
+
+def _last_line(error: RayActorError) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if "cluster.errors" in line]
+    return lines[-1] if lines else type(error).__name__

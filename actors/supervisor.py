@@ -21,6 +21,7 @@ from actors.registry import start_registry
 from actors.trend import start_trend
 from cluster.clock import SystemClock
 from cluster.contracts.sharing import Envelope, Receipt, RelatedItem, Settlement
+from cluster.errors import Conflict
 from cluster.settings import Settings
 
 BATCH = 64
@@ -35,15 +36,21 @@ class SupervisorService:
         self._settings = settings
         self._owner = uuid.uuid4().hex
 
-    async def describe(self) -> tuple[str, int]:
-        """Return the service's name and process id."""
-        return SUPERVISOR, os.getpid()
+    async def describe(self) -> tuple[str, int, str]:
+        """Return the service's name, its process id, and the digest of its settings."""
+        return SUPERVISOR, os.getpid(), self._settings.digest()
 
     async def ensure(self, platform_ids: Sequence[str]) -> None:
-        """Start every actor that is not there, and wait until all answer."""
+        """Start every actor that is not there, and wait until all answer.
+
+        Raises:
+            Conflict: an actor of the cluster runs with other settings.
+        """
         services = [start(self._settings) for start in (start_network, start_registry, start_trend)]
         platforms = [start_platform(name, self._settings) for name in platform_ids]
-        await asyncio.gather(*(actor.describe.remote() for actor in [*services, *platforms]))
+        found = await asyncio.gather(*(a.describe.remote() for a in [*services, *platforms]))
+        if {digest for _, _, digest in found} != {self._settings.digest()}:
+            raise other_settings()
 
     async def deliver(self) -> int:
         """Carry deliveries until every outbox is settled; returns how many attempts were made."""
@@ -57,11 +64,12 @@ class SupervisorService:
         platforms = await self._platforms()
         pushed = 0
         for name, home in platforms.items():
-            queries = await home.related_queries.remote(now)
+            queries, audience = await home.related_queries.remote(now)
             if not queries:
                 continue
+            asked = [platforms[peer] for peer in (name, *audience) if peer in platforms]
             found = await asyncio.gather(
-                *(actor.find_related.remote(name, queries) for actor in platforms.values())
+                *(actor.find_related.remote(name, queries) for actor in asked)
             )
             answers: dict[str, list[RelatedItem]] = {query.case_id: [] for query in queries}
             for answer in found:
@@ -115,6 +123,12 @@ class SupervisorService:
                 )
             )
         return settlements
+
+
+def other_settings() -> Conflict:
+    """Return the error of a run that meets actors with other settings than its own."""
+    what = "the cluster's actors run with other settings, perhaps on another data folder"
+    return Conflict(what, remedy="Use their settings, or restart the cluster.")
 
 
 def start_supervisor(settings: Settings) -> Any:  # noqa: ANN401 - a handle, which Ray does not type

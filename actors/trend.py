@@ -35,9 +35,9 @@ class TrendService:
 
         self._model = model
 
-    def describe(self) -> tuple[str, int]:
-        """Return the service's name and process id."""
-        return TREND, os.getpid()
+    def describe(self) -> tuple[str, int, str]:
+        """Return the service's name, its process id, and the digest of its settings."""
+        return TREND, os.getpid(), self._settings.digest()
 
     def predict(self, version: str, windows: pa.Table) -> list[Prediction]:
         """Return the prediction index of each window, and keep it (S700)."""

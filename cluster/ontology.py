@@ -93,6 +93,11 @@ class Ontology:
         lists: Any = self.table[column].combine_chunks()
         return np.asarray(lists.offsets), np.asarray(lists.flatten())
 
+    def label(self, given: str) -> str:
+        """Return the name of a term id; an empty text where the ontology has no such term."""
+        row = self._row_of.get(term_number(given))
+        return "" if row is None else self.names[row]
+
     def row_of(self, given: str) -> int:
         """Return the row of a term id.
 

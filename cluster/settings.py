@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cluster.errors import SettingInvalid
+from cluster.ids import sha256
 
 PREFIX = "DAZZLE_"
 
@@ -91,6 +92,10 @@ class Settings(BaseSettings):
             text = "share_index_min is above share_index_max"
             raise ValueError(text)
         return self
+
+    def digest(self) -> str:
+        """Return what tells these settings from others."""
+        return sha256(self.model_dump_json())
 
 
 def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:

@@ -18,8 +18,8 @@ def main(
     to: Annotated[Path, typer.Option(help="folder of the backup")],
     settings: shell.Set = [],  # noqa: B006 - typer copies it
 ) -> None:
-    chosen = shell.settings_from(settings)
-    with shell.shown_progress() as progress, resumed(out, chosen, progress) as run:
+    changed = shell.pairs_of(settings)
+    with shell.shown_progress() as progress, resumed(out, changed, progress) as run:
         files = backup(run, to.resolve())
     shell.console().print(f"{files} files in {to}")
 

@@ -11,8 +11,8 @@ SHOWN = 20
 
 
 def main(out: shell.Out, settings: shell.Set = []) -> None:  # noqa: B006 - typer copies it
-    chosen = shell.settings_from(settings)
-    with shell.shown_progress() as progress, resumed(out, chosen, progress) as run:
+    changed = shell.pairs_of(settings)
+    with shell.shown_progress() as progress, resumed(out, changed, progress) as run:
         first, second, _ = trained(run)
         made = decide(run, cut_windows(run), first, second)
         source = run.plan.events

@@ -10,8 +10,8 @@ from jobs import shell
 
 
 def main(out: shell.Out, settings: shell.Set = []) -> None:  # noqa: B006 - typer copies it
-    chosen = shell.settings_from(settings)
-    with shell.shown_progress() as progress, resumed(out, chosen, progress) as run:
+    changed = shell.pairs_of(settings)
+    with shell.shown_progress() as progress, resumed(out, changed, progress) as run:
         reports = ingest(run)
     counts = shell.table("platform", "read", "added", "revised", "unchanged", "refused", "findings")
     places = shell.table("level", "code", "file", "line", "message")

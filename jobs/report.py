@@ -9,8 +9,8 @@ from jobs import shell
 
 
 def main(out: shell.Out, settings: shell.Set = []) -> None:  # noqa: B006 - typer copies it
-    chosen = shell.settings_from(settings)
-    with shell.shown_progress() as progress, resumed(out, chosen, progress) as run:
+    changed = shell.pairs_of(settings)
+    with shell.shown_progress() as progress, resumed(out, changed, progress) as run:
         result = gather(run, *trained(run))
     shell.show_result(out, result)
 

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from cluster.storage.backup import restore
+from cluster.storage.backup import BLOBS, copy_all, restore
+from cluster.storage.blobs import BlobStore
 from jobs import shell
 
 
@@ -18,6 +19,8 @@ def main(
 ) -> None:
     chosen = shell.settings_from(settings)
     files = restore(backup, chosen.data_dir)
+    if chosen.blob_uri:
+        copy_all(BlobStore(str(chosen.data_dir / BLOBS)), BlobStore.of(chosen))
     shell.console().print(f"{files} files restored to {chosen.data_dir}")
 
 

@@ -11,8 +11,8 @@ SHOWN = 10
 
 
 def main(out: shell.Out, settings: shell.Set = []) -> None:  # noqa: B006 - typer copies it
-    chosen = shell.settings_from(settings)
-    with shell.shown_progress() as progress, resumed(out, chosen, progress) as run:
+    changed = shell.pairs_of(settings)
+    with shell.shown_progress() as progress, resumed(out, changed, progress) as run:
         reports = screen(run)
     table = shell.table("platform", "cases", "rare", "rank", "case", "class", "per 100,000 (95 %)")
     for name, report in reports.items():

@@ -23,11 +23,11 @@ def main(
     k: Annotated[int, typer.Option(min=1, max=100, help="hits of each platform")] = 5,
     settings: shell.Set = [],  # noqa: B006 - typer copies it
 ) -> None:
-    chosen = shell.settings_from(settings)
+    changed = shell.pairs_of(settings)
     query = CaseQuery(
         terms=tuple(term), disease_id=disease or None, text=text, like=like or None, k=k
     )
-    with shell.shown_progress() as progress, resumed(out, chosen, progress) as run:
+    with shell.shown_progress() as progress, resumed(out, changed, progress) as run:
         hits = search(run, query, platform)
     table = shell.table("platform", "case", "diagnosis", "score", "why")
     for name, found in hits:

@@ -72,11 +72,20 @@ def settings_from(pairs: list[str]) -> Settings:
         InputError: a pair has no ``=``.
         SettingInvalid: a name is unknown or a value is out of range.
     """
+    return load_settings(pairs_of(pairs))
+
+
+def pairs_of(pairs: list[str]) -> dict[str, str]:
+    """Read ``name=value`` pairs.
+
+    Raises:
+        InputError: a pair has no ``=``.
+    """
     broken = [pair for pair in pairs if "=" not in pair]
     if broken:
         what = f"{broken[0]!r} is not name=value"
         raise InputError(what, "--set", "Write --set incidence_preset_per_100k=0.5, for example.")
-    return load_settings(dict(pair.split("=", 1) for pair in pairs))
+    return dict(pair.split("=", 1) for pair in pairs)
 
 
 def plan_from(

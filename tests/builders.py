@@ -258,10 +258,11 @@ class MemoryIndex:
             for query in queries
         ]
 
-    def matching(self, text: str, k: int) -> pa.Table:
+    def matching(self, text: str, k: int, *, disease_id: str | None = None) -> pa.Table:
         """Count shared words."""
         asked = _words(text)
-        hits = [row for row in self._rows.values() if asked & _words(row["text"])]
+        rows = [r for r in self._rows.values() if disease_id in (None, r["disease_id"])]
+        hits = [row for row in rows if asked & _words(row["text"])]
         hits.sort(key=lambda row: -len(asked & _words(row["text"])))
         return feature_table(*hits[:k])
 
@@ -283,3 +284,8 @@ class MemoryIndex:
 
 def _words(text: str) -> set[str]:
     return set("".join(c.lower() if c.isalnum() else " " for c in text).split())
+
+
+def labels(term: str) -> str:
+    """Name the one term that the small documents use."""
+    return {"HP:0001250": "Seizure"}.get(term, "")

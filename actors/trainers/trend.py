@@ -74,7 +74,7 @@ def fit_first(  # noqa: PLR0913 - what names a run: its windows, its size, its s
     config = FitConfig(epochs_max=epochs_max, seed=seed)
     lesson = prepare(windows)  # refuses bad windows before any process is started
     resources = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray does not type it
-    use_gpu = resources.get("GPU", 0) > 0
+    use_gpu = resources.get("GPU", 0) >= workers
     trainer = TorchTrainer(
         train_worker,
         train_loop_config={"windows": ray.put(windows), "config": config},

@@ -1,14 +1,19 @@
 """What of a case may leave its platform: a list of what is allowed, everything else stays.
 
-Ages become years, in bands of five for adults and "90 or more" at the top; dates, names, record
-numbers and free text have no place in the result (45 CFR 164.514(b)(2), identifiers A to R).
+Ages become years, in bands of five for adults and "90 or more" at the top; dates, names and record
+numbers have no place in the result (45 CFR 164.514(b)(2), identifiers A to R). Labels of terms are
+the receiver's and the ontology's matter: the source's own words stay behind, but for the name of a
+diagnosis and the title of a publication that has a PubMed id.
 """
 
+import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from cluster.case.case import Case
 from cluster.case.phenopacket import (
     Disease,
+    GeneContext,
     GenomicInterpretation,
     OntologyClass,
     PhenotypicFeature,
@@ -37,35 +42,44 @@ SYNTAXES: Final = (
     "spdi",
 )
 
+PUBLICATION: Final = re.compile(r"PMID:[0-9]{1,9}")
+GENE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,30}")
+GENE_ID: Final = re.compile(r"[A-Za-z]+:[A-Za-z0-9._-]{1,30}")
+EXPRESSION: Final = re.compile(r"[A-Za-z0-9_.:;,>=*+?()\[\]{}|/^~-]{1,200}")
+"""A variant's name in a nomenclature has no spaces, so no sentence fits in it."""
+
 Json = dict[str, Any]
+Labels = Callable[[str], str]
+"""The name of a term by its id; an empty text for a term that is not known."""
 
 
-def redact(case: Case, shared_id: str, platform: str) -> Json:
+def redact(case: Case, shared_id: str, platform: str, labels: Labels) -> Json:
     """Build the phenopacket that may leave, from the allowed fields only.
 
     Args:
         case: the case as its platform holds it.
         shared_id: the pseudonym that replaces every id of the person and the record.
         platform: the platform that answers for the case, named instead of people.
+        labels: the ontology's own names, which replace those of the source.
     """
     packet = case.phenopacket
     subject: Json = {"id": shared_id, "sex": _coded(packet.subject.sex, SEXES)}
-    age = _time(packet.subject.time_at_last_encounter)
+    age = _time(packet.subject.time_at_last_encounter, labels)
     if age:
         subject["timeAtLastEncounter"] = age
     return {
         "id": shared_id,
         "subject": subject,
-        "phenotypicFeatures": [_feature(f) for f in packet.phenotypic_features],
-        "interpretations": _interpretations(case, shared_id),
-        "diseases": [_disease(d) for d in packet.diseases],
+        "phenotypicFeatures": [_feature(f, labels) for f in packet.phenotypic_features],
+        "interpretations": _interpretations(case, shared_id, labels),
+        "diseases": [_disease(d, labels) for d in packet.diseases],
         "metaData": {
             "createdBy": platform,
             "phenopacketSchemaVersion": SCHEMA_VERSION,
             "externalReferences": [
                 {"id": reference.id, "description": reference.description}
                 for reference in packet.meta_data.external_references
-                if reference.id.startswith("PMID:")
+                if PUBLICATION.fullmatch(reference.id)
             ],
         },
     }
@@ -76,15 +90,19 @@ def _coded(given: str, codes: tuple[str, ...]) -> str:
     return given if given in codes else codes[0]
 
 
-def _term(term: OntologyClass) -> Json:
+def _term(term: OntologyClass, labels: Labels) -> Json:
+    return {"id": term.id, "label": labels(term.id)}
+
+
+def _diagnosis(term: OntologyClass) -> Json:
     return {"id": term.id, "label": term.label}
 
 
-def _time(element: TimeElement | None) -> Json:
+def _time(element: TimeElement | None, labels: Labels) -> Json:
     if element is None:
         return {}
     if element.ontology_class:
-        return {"ontologyClass": _term(element.ontology_class)}
+        return {"ontologyClass": _term(element.ontology_class, labels)}
     if element.gestational_age:
         return {"gestationalAge": {"weeks": element.gestational_age.weeks}}
     days = element.age.days() if element.age else None
@@ -96,35 +114,35 @@ def _time(element: TimeElement | None) -> Json:
     return {"age": {"iso8601duration": f"P{years}Y"}}
 
 
-def _feature(feature: PhenotypicFeature) -> Json:
-    shown: Json = {"type": _term(feature.type)}
+def _feature(feature: PhenotypicFeature, labels: Labels) -> Json:
+    shown: Json = {"type": _term(feature.type, labels)}
     if feature.excluded:
         shown["excluded"] = True
-    onset = _time(feature.onset)
+    onset = _time(feature.onset, labels)
     return shown | ({"onset": onset} if onset else {})
 
 
-def _disease(disease: Disease) -> Json:
-    shown: Json = {"term": _term(disease.term)}
+def _disease(disease: Disease, labels: Labels) -> Json:
+    shown: Json = {"term": _diagnosis(disease.term)}
     if disease.excluded:
         shown["excluded"] = True
-    onset = _time(disease.onset)
+    onset = _time(disease.onset, labels)
     return shown | ({"onset": onset} if onset else {})
 
 
-def _interpretations(case: Case, shared_id: str) -> list[Json]:
+def _interpretations(case: Case, shared_id: str, labels: Labels) -> list[Json]:
     shown = []
     for number, interpretation in enumerate(case.phenopacket.interpretations):
         diagnosis = interpretation.diagnosis
         if diagnosis is None or diagnosis.disease is None:
             continue
-        genomic = [_genomic(g, shared_id) for g in diagnosis.genomic_interpretations]
+        genomic = [_genomic(g, shared_id, labels) for g in diagnosis.genomic_interpretations]
         shown.append(
             {
                 "id": f"{shared_id}-{number}",
                 "progressStatus": _coded(interpretation.progress_status, PROGRESS),
                 "diagnosis": {
-                    "disease": _term(diagnosis.disease),
+                    "disease": _diagnosis(diagnosis.disease),
                     "genomicInterpretations": genomic,
                 },
             }
@@ -132,7 +150,7 @@ def _interpretations(case: Case, shared_id: str) -> list[Json]:
     return shown
 
 
-def _genomic(genomic: GenomicInterpretation, shared_id: str) -> Json:
+def _genomic(genomic: GenomicInterpretation, shared_id: str, labels: Labels) -> Json:
     shown: Json = {
         "subjectOrBiosampleId": shared_id,
         "interpretationStatus": _coded(genomic.interpretation_status, STATUSES),
@@ -141,15 +159,25 @@ def _genomic(genomic: GenomicInterpretation, shared_id: str) -> Json:
     described = variant.variation_descriptor if variant else None
     if described is None:
         if genomic.gene:
-            shown["gene"] = {"valueId": genomic.gene.value_id, "symbol": genomic.gene.symbol}
+            shown["gene"] = _gene(genomic.gene)
         return shown
     descriptor: Json = {
-        "expressions": [e.model_dump() for e in described.expressions if e.syntax in SYNTAXES]
+        "expressions": [
+            {"syntax": expression.syntax, "value": expression.value}
+            for expression in described.expressions
+            if expression.syntax in SYNTAXES and EXPRESSION.fullmatch(expression.value)
+        ]
     }
     if described.gene_context:
-        context = described.gene_context
-        descriptor["geneContext"] = {"valueId": context.value_id, "symbol": context.symbol}
+        descriptor["geneContext"] = _gene(described.gene_context)
     if described.allelic_state:
-        descriptor["allelicState"] = _term(described.allelic_state)
+        descriptor["allelicState"] = _term(described.allelic_state, labels)
     shown["variantInterpretation"] = {"variationDescriptor": descriptor}
     return shown
+
+
+def _gene(gene: GeneContext) -> Json:
+    return {
+        "valueId": gene.value_id if GENE_ID.fullmatch(gene.value_id) else "",
+        "symbol": gene.symbol if GENE.fullmatch(gene.symbol) else "",
+    }

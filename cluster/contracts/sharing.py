@@ -142,8 +142,6 @@ class RelatedQuery(Frozen):
     """The shared pseudonym."""
     terms: tuple[int, ...]
     """Numbers of the observed HPO terms."""
-    disease_id: str = ""
-    genes: tuple[str, ...] = ()
 
 
 class DeliveryStatus(Frozen):

@@ -84,6 +84,8 @@ class TrendCard(BaseModel):
     n_train: int
     held_out: TrendMetrics
     baselines: dict[str, TrendMetrics]
+    config: str = ""
+    """Names the settings that it was made with."""
     learning_curve: list[tuple[float, float]]
     """(training loss, validation loss) by epoch."""
 

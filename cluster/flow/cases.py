@@ -122,7 +122,7 @@ def screening_report(platform: Platform) -> ScreeningReport:
     with platform.ledger.begin() as tx:
         own = case_rows.own_columns(tx, platform.platform_id)
         classes = case_rows.get_classes(tx)
-        labels = {row.disease_id: row.disease_label for row in case_rows.cases_after(tx, 0)}
+        labels = case_rows.disease_labels(tx, platform.platform_id)
     place = {class_id: number for number, class_id in enumerate(classes)}
     rows = own.select(["disease_id", "case_id", "category"]).to_pylist()
     rows.sort(key=lambda row: (place.get(row["disease_id"], len(place)), row["case_id"]))

@@ -164,10 +164,13 @@ def _queue(
 ) -> None:
     """Put one delivery a target into the outbox, where it is not there yet."""
     for peer in targets:
+        delivery_id = key_of("case", record.decision_id, peer)
+        if deliveries.get_delivery(tx, delivery_id):
+            continue
         shared_id = platform.shared_id(case.case_id, peer)
         payload = redacted_payload(platform, case, shared_id)
         envelope = Envelope(
-            delivery_id=key_of("case", record.decision_id, peer),
+            delivery_id=delivery_id,
             kind="case",
             sender=platform.platform_id,
             receiver=peer,
@@ -181,4 +184,6 @@ def _queue(
 
 def redacted_payload(platform: Platform, case: StoredCase, shared_id: str) -> str:
     """Return what of a case may leave, as canonical JSON."""
-    return canonical_json(redact(read_case(case.document), shared_id, platform.platform_id))
+    labels = platform.ontology.label
+    read = read_case(case.document)
+    return canonical_json(redact(read, shared_id, platform.platform_id, labels))

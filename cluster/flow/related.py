@@ -11,7 +11,7 @@ from cluster.retrieval.feature import vectors
 from cluster.retrieval.ranking import explain, similarity
 from cluster.sharing.refresh import best_items, is_due, may_see, new_or_changed
 from cluster.storage import cases as case_rows
-from cluster.storage import deliveries
+from cluster.storage import deliveries, journal
 
 NETWORK = "network"
 """Audience of the names under which a platform asks about its cases."""
@@ -19,15 +19,24 @@ CANDIDATES = 20
 TERMS_NAMED = 3
 
 
-def due_queries(platform: Platform, now: float) -> list[RelatedQuery]:
-    """Return what to ask for the shared cases whose related material is to be renewed."""
+def due_queries(platform: Platform, now: float) -> tuple[list[RelatedQuery], tuple[str, ...]]:
+    """Return what to ask for the shared cases that are due, and the platforms that may be asked.
+
+    A case's terms leave with a question: only cases that may be shared are asked about, only of
+    platforms with an agreement, and the audit row is durable before.
+    """
     with platform.ledger.begin() as tx:
+        allowed = case_rows.shareable_ids(tx, platform.platform_id)
         due = [
             case_id
-            for case_id in sorted(deliveries.uploaded_cases(tx))
+            for case_id in sorted(deliveries.uploaded_cases(tx) & allowed)
             if is_due(deliveries.refreshed_at(tx, case_id), now, platform.settings.refresh_days)
         ]
         stored = case_rows.get_cases(tx, due)
+        audience = deliveries.agreed_peers(tx)
+        if due:
+            facts = {"questions": len(due), "peers": list(audience)}
+            journal.append_audit(tx, platform.clock.now(), "disclosure attempted", facts)
     queries = []
     for case_id in due:
         case = read_case(stored[case_id].document)
@@ -37,10 +46,9 @@ def due_queries(platform: Platform, now: float) -> list[RelatedQuery]:
             RelatedQuery(
                 case_id=platform.shared_id(case_id, NETWORK),
                 terms=tuple(int(numbers[row]) for row in rows),
-                disease_id=stored[case_id].disease_id or "",
             )
         )
-    return queries
+    return queries, audience
 
 
 def find_related(
@@ -108,6 +116,7 @@ def store_related(
             deliveries.set_refreshed(tx, case_id, now)
             n_pushed += len(pushed)
             deliveries.put_related(tx, case_id, pushed)
+            deliveries.keep_related(tx, case_id, [item.item_id for item in best])
             for peer in targets.get(case_id, []):
                 known = deliveries.has_related(tx, case_id, peer)
                 told = pushed if known else deliveries.get_related(tx, case_id)

@@ -15,7 +15,7 @@ CANDIDATES_PER_HIT = 5
 
 
 class CaseQuery(BaseModel):
-    """What to look for; terms come from another case where ``like`` names one."""
+    """What to look for; without terms they come from the case that ``like`` names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -51,12 +51,15 @@ def search(platform: Platform, query: CaseQuery) -> list[CaseHit]:
     """
     rows = _asked_rows(platform, query)
     wanted = query.k + (query.like is not None)
+    if query.text.strip() and (rows or query.like):
+        what = "a text and terms were given"
+        raise InputError(what, "query", "Give one of them.")
     if rows:
         vector = vectors([rows], platform.ontology)
         limit = CANDIDATES_PER_HIT * wanted
         (found,) = platform.index.nearest(vector, limit, disease_id=query.disease_id)
     elif query.text.strip():
-        found = platform.index.matching(query.text, wanted)
+        found = platform.index.matching(query.text, wanted, disease_id=query.disease_id)
     elif query.disease_id:
         flat = vectors([[]], platform.ontology)
         (found,) = platform.index.nearest(flat, wanted, disease_id=query.disease_id)
@@ -73,15 +76,23 @@ def search(platform: Platform, query: CaseQuery) -> list[CaseHit]:
     return hits[: query.k]
 
 
+def case_terms(platform: Platform, case_id: str) -> tuple[str, ...] | None:
+    """Return the observed terms of a case; None where the platform does not have it."""
+    found = platform.index.rows([case_id])
+    if not found.num_rows:
+        return None
+    (numbers,) = found["terms"].to_pylist()
+    return tuple(term_id(number) for number in numbers or ())
+
+
 def _asked_rows(platform: Platform, query: CaseQuery) -> tuple[int, ...]:
     terms: Sequence[str] = query.terms
-    if query.like is not None:
-        found = platform.index.rows([query.like])
-        if not found.num_rows:
+    if query.like is not None and not terms:
+        known = case_terms(platform, query.like)
+        if known is None:
             what = f"there is no case {query.like}"
             raise NotFound(what, platform.platform_id)
-        (numbers,) = found["terms"].to_pylist()
-        terms = [term_id(number) for number in numbers or ()]
+        terms = known
     resolved = platform.ontology.resolve(terms)
     if terms and not resolved.rows:
         unknown = [term for term in resolved.unknown if term_number(term) < 0]

@@ -70,15 +70,17 @@ def take_in(
                 message = f"{error.what}; at {error.where}" if error.where else error.what
                 intake.findings.append(_finding("refused", error.code, record, message=message))
             continue
-        if share.parts > 1 and part_of(case, share.parts) != share.part:
+        is_mine = share.parts == 1 or part_of(case, share.parts) == share.part
+        is_repeated = case.case_id in seen
+        place = f"{record.file}:{record.line}"
+        first = seen.setdefault(case.case_id, (place, case.digest))
+        if not is_mine:
             continue
         intake.read += 1
-        place = f"{record.file}:{record.line}"
-        if case.case_id in seen:
+        if is_repeated:
             intake.refused += 1
-            intake.findings.append(_repeated(record, case, *seen[case.case_id]))
+            intake.findings.append(_repeated(record, case, *first))
             continue
-        seen[case.case_id] = (place, case.digest)
         taken = _placed(case, ontology)
         intake.cases.append(taken)
         intake.findings.extend(_remarks(record, taken))

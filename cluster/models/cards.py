@@ -6,7 +6,6 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from cluster.contracts.trend import TrendCard
-from cluster.ids import key_of
 
 DATA_SET: Final = "trend_windows"
 TREND_MODEL: Final = "trend_model"
@@ -25,15 +24,10 @@ class DataSetCard(BaseModel):
     simulated: bool
 
 
-def update_key(first: str, dataset: str) -> str:
-    """Name the update of a first model by a set of windows."""
-    return key_of(TREND_UPDATE, first, dataset)
-
-
 def model_of(
-    cards: Iterable[TrendCard], dataset: str, seed: int, parent: str | None
+    cards: Iterable[TrendCard], dataset: str, seed: int, parent: str | None, config: str
 ) -> TrendCard | None:
-    """Find the model that was made from these windows, with this seed, out of this parent."""
-    wanted = (dataset, seed, parent)
-    found = [c for c in cards if (c.dataset_digest, c.seed, c.parent) == wanted]
+    """Find the model that was made from these windows, seed, parent and configuration."""
+    wanted = (dataset, seed, parent, config)
+    found = [c for c in cards if (c.dataset_digest, c.seed, c.parent, c.config) == wanted]
     return found[-1] if found else None

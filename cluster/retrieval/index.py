@@ -25,8 +25,8 @@ class CaseIndex(Protocol):
         """Return for each query vector [Q, 1024] its nearest rows of a disease, of an origin."""
         ...
 
-    def matching(self, text: str, k: int) -> pa.Table:
-        """Return the rows whose text matches, best first."""
+    def matching(self, text: str, k: int, *, disease_id: str | None = None) -> pa.Table:
+        """Return the rows whose text matches, of a disease, best first."""
         ...
 
     def rows(self, case_ids: Sequence[str]) -> pa.Table:

@@ -8,7 +8,7 @@ from cluster.contracts.sharing import RelatedItem
 from cluster.ids import canonical_json, sha256
 
 SCORE_MIN: Final = 0.1
-"""Below this simGIC a case is not called related."""
+"""Below this simGIC a case, and what reports it, is not called related."""
 
 
 def is_due(refreshed_at: float | None, now: float, refresh_days: float) -> bool:
@@ -26,8 +26,9 @@ def best_items(items: Iterable[RelatedItem], cases_max: int) -> list[RelatedItem
     best: dict[str, RelatedItem] = {}
     for item in sorted(items, key=lambda item: (-item.score, item.item_id)):
         best.setdefault(item.item_id, item)
-    cases = [item for item in best.values() if item.kind == "case" and item.score >= SCORE_MIN]
-    literature = [item for item in best.values() if item.kind == "literature"]
+    near = [item for item in best.values() if item.score >= SCORE_MIN]
+    cases = [item for item in near if item.kind == "case"]
+    literature = [item for item in near if item.kind == "literature"]
     return cases[:cases_max] + literature[:cases_max]
 
 

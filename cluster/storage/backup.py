@@ -18,11 +18,15 @@ BLOBS: Final = "blobs"
 
 
 def copy_blobs(blobs: BlobStore, folder: Path) -> None:
-    """Copy the blobs that the backup does not have yet, checked; a blob never changes."""
-    copies = BlobStore(str(folder / BLOBS))
-    for digest in blobs.digests():
-        if not copies.has(digest):
-            copies.put(blobs.get(digest))
+    """Copy the blobs that the backup does not have yet."""
+    copy_all(blobs, BlobStore(str(folder / BLOBS)))
+
+
+def copy_all(source: BlobStore, target: BlobStore) -> None:
+    """Copy the blobs that the target does not have yet, checked; a blob never changes."""
+    for digest in source.digests():
+        if not target.has(digest):
+            target.put(source.get(digest))
 
 
 def seal(folder: Path) -> int:

@@ -4,12 +4,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from cluster.case.case import Case
 from cluster.errors import Conflict
 from cluster.storage.tables import cases, classes, revisions
+
+IDS_AT_ONCE = 10_000
+"""Ids in one statement; SQLite takes 32,766 parameters."""
 
 
 class StoredCase(NamedTuple):
@@ -41,7 +44,12 @@ def put_cases(
     tx: Connection, taken: Iterable[tuple[Case, str]], *, origin: str, state: str = "active"
 ) -> Added:
     """Store cases with their categories; a known id with another document is a new revision."""
-    known = {row.case_id: row for row in tx.execute(select(cases))}
+    taken = list(taken)
+    known: dict[str, Row[Any]] = {}
+    for start in range(0, len(taken), IDS_AT_ONCE):
+        ids = [case.case_id for case, _ in taken[start : start + IDS_AT_ONCE]]
+        rows = tx.execute(select(cases).where(cases.c.case_id.in_(ids)))
+        known |= {row.case_id: row for row in rows}
     seq = tx.execute(select(func.max(cases.c.seq))).scalar() or 0
     fresh: list[dict[str, object]] = []
     documents: list[dict[str, object]] = []
@@ -144,6 +152,12 @@ def count_cases(tx: Connection, seq: int) -> int:
     """Return the number of cases up to a place in the order of changes."""
     chosen = select(func.count()).where(cases.c.seq <= seq)
     return int(tx.execute(chosen.select_from(cases)).scalar_one())
+
+
+def disease_labels(tx: Connection, platform: str) -> dict[str, str]:
+    """Return the names of the diseases of the platform's own cases, by id."""
+    chosen = select(cases.c.disease_id, cases.c.disease_label).where(cases.c.origin == platform)
+    return {row.disease_id: row.disease_label for row in tx.execute(chosen.distinct())}
 
 
 def received_ids(tx: Connection, platform: str) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from cluster.contracts.sharing import (
@@ -235,6 +235,12 @@ def put_related(tx: Connection, case_id: str, items: Sequence[RelatedItem]) -> N
         write = upsert(related).values(row)
         keys = ["case_id", "item_id"]
         tx.execute(write.on_conflict_do_update(index_elements=keys, set_=row))
+
+
+def keep_related(tx: Connection, case_id: str, item_ids: Sequence[str]) -> None:
+    """Forget the related items of a case that are not among these any more."""
+    gone = (related.c.case_id == case_id) & related.c.item_id.not_in(item_ids)
+    tx.execute(delete(related).where(gone))
 
 
 def get_related(tx: Connection, case_id: str) -> list[RelatedItem]:

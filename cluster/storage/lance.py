@@ -49,9 +49,6 @@ class LanceIndex:
 
     def index_text(self) -> None:
         """Bring the full-text index up to date and fold small files together."""
-        from lancedb.index import FTS
-
-        self._table.create_index("text", config=FTS(), replace=True)
         self._table.optimize(cleanup_older_than=CLEAN_AFTER)
 
     def set_rare_features(self, values: Mapping[str, float]) -> None:
@@ -79,10 +76,13 @@ class LanceIndex:
             found.append(search.to_arrow())
         return found
 
-    def matching(self, text: str, k: int) -> pa.Table:
-        """Return the rows whose text matches, best first."""
+    def matching(self, text: str, k: int, *, disease_id: str | None = None) -> pa.Table:
+        """Return the rows whose text matches, of a disease, best first."""
         words = " ".join(re.findall(r"\w+", text))
-        found: pa.Table = self._table.search(words, query_type="fts").limit(k).to_arrow()
+        search = self._table.search(words, query_type="fts").limit(k)
+        if disease_id is not None:
+            search = search.where(f"disease_id = {_quoted(disease_id)}", prefilter=True)
+        found: pa.Table = search.to_arrow()
         return found
 
     def rows(self, case_ids: Sequence[str]) -> pa.Table:

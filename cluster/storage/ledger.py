@@ -14,7 +14,7 @@ from typing import Final
 
 from sqlalchemy import Connection, MetaData, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from cluster.errors import StoreUnavailable
@@ -46,7 +46,9 @@ class Ledger:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._lock = _locked(path.with_name(path.name + ".lock"))
-        self._engine = create_engine(f"sqlite:///{path}", poolclass=StaticPool)
+        self._engine = create_engine(
+            f"sqlite:///{path}", poolclass=StaticPool, hide_parameters=True
+        )
         event.listen(self._engine, "connect", _set_pragmas)
         try:
             self._migrate(tables, migrations)
@@ -77,9 +79,17 @@ class Ledger:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """Open a transaction that is durable when the block ends, and undone if it raises."""
-        with self._engine.begin() as tx:
-            yield tx
+        """Open a transaction that is durable when the block ends, and undone if it raises.
+
+        Raises:
+            StoreUnavailable: the file cannot be read or written, on a full disk for example.
+        """
+        try:
+            with self._engine.begin() as tx:
+                yield tx
+        except OperationalError as error:
+            what = f"the ledger cannot be used: {error.orig}"
+            raise StoreUnavailable(what, self.path.name, "Check the disk's space.") from None
 
     def backup_to(self, folder: str, name: str) -> Path:
         """Copy the ledger, as of now, into a folder under a name, and return the copy's path."""

@@ -18,6 +18,7 @@ from cluster.errors import SourceUnreadable
 from cluster.ingest.intake import Record
 
 SUFFIXES: Final = (".json", ".jsonl", ".jsonl.gz", ".zip")
+PLATFORMS_MAX: Final = 64
 RECORD_BYTES_MAX: Final = 1 << 20
 ZIP_ENTRIES_MAX: Final = 20_000
 ZIP_RATIO_MAX: Final = 100
@@ -57,17 +58,18 @@ def platform_sources(path: Path, platforms: int) -> dict[str, Source]:
     """Divide what is at a path among platforms.
 
     Two or more collections (.jsonl, .jsonl.gz, .zip, or folders of .json) are a platform each;
-    a single one is divided into ``platforms`` parts, publications kept together.
+    a single one, or more than a cluster has platforms, is divided into ``platforms`` parts,
+    publications kept together.
     """
     collections: dict[Path, list[str]] = {}
     for file in source_files(path):
         collections.setdefault(file.parent if file.suffix == ".json" else file, []).append(
             str(file.resolve())
         )
-    if len(collections) > 1:
+    if 1 < len(collections) <= PLATFORMS_MAX:
         sources = [Source(files=tuple(files)) for files in collections.values()]
     else:
-        (files,) = collections.values()
+        files = [file for collection in collections.values() for file in collection]
         sources = [Source(files=tuple(files), part=n, parts=platforms) for n in range(platforms)]
     width = len(str(len(sources)))
     return {f"platform-{n:0{width}d}": source for n, source in enumerate(sources, start=1)}

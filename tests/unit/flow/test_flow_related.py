@@ -9,7 +9,7 @@ from cluster.clock import DAY_S
 from cluster.contracts.sharing import RelatedQuery
 from cluster.flow import related
 from cluster.storage.cases import set_state
-from tests.unit.flow.world import World, held, read, take_in
+from tests.unit.flow.world import World, audit_actions, held, read, take_in
 
 WEEK = 7 * DAY_S
 
@@ -40,14 +40,14 @@ def query(*terms: int, case_id: str = "north.q") -> RelatedQuery:
 def test_only_shared_cases_that_are_due_are_asked(world: World) -> None:
     """A12: never done, or the second period is over; the question carries terms and no own id."""
     north, now = world.platforms["north"], world.clock.now()
-    (asked,) = related.due_queries(north, now)
+    ((asked,), _) = related.due_queries(north, now)
     assert asked.terms == (1250,)
     assert asked.case_id == north.shared_id("a", related.NETWORK)
     assert asked.case_id not in {case_id for _, case_id in held(world.platforms["south"])}
     world.refresh()
-    assert related.due_queries(north, now + WEEK - 1) == []
-    assert related.due_queries(north, now + WEEK) == [asked]
-    assert related.due_queries(world.platforms["south"], now) == []
+    assert related.due_queries(north, now + WEEK - 1)[0] == []
+    assert related.due_queries(north, now + WEEK)[0] == [asked]
+    assert related.due_queries(world.platforms["south"], now)[0] == []
 
 
 def test_answers_are_explained_and_named_for_the_asker(world: World) -> None:
@@ -65,7 +65,7 @@ def test_answers_are_explained_and_named_for_the_asker(world: World) -> None:
 def test_a_case_is_not_related_to_itself(world: World) -> None:
     """A12: neither at home, nor through the copy that another platform was sent."""
     north = world.platforms["north"]
-    (asked,) = related.due_queries(north, world.clock.now())
+    ((asked,), _) = related.due_queries(north, world.clock.now())
     assert related.find_related(north, "north", [asked]) == {asked.case_id: []}
     take_in(north, a_phenopacket("twin"), name="later")
     (twin,) = related.find_related(north, "north", [asked])[asked.case_id]
@@ -127,7 +127,7 @@ def test_nothing_new_pushes_nothing(world: World) -> None:
     world.clock.instant += WEEK
     assert world.refresh() == 0
     assert world.statuses("north") == before
-    assert related.due_queries(world.platforms["north"], world.clock.now()) == []
+    assert related.due_queries(world.platforms["north"], world.clock.now())[0] == []
 
 
 def test_only_the_new_case_is_pushed(world: World) -> None:
@@ -163,7 +163,7 @@ def test_a_changed_item_is_pushed_again(world: World) -> None:
 def test_storing_the_same_answers_again_queues_nothing(world: World) -> None:
     """A12: a repeated step after a crash pushes nothing twice."""
     north, now = world.platforms["north"], world.clock.now()
-    (asked,) = related.due_queries(north, now)
+    ((asked,), _) = related.due_queries(north, now)
     found = related.find_related(world.platforms["south"], "north", [asked])[asked.case_id]
     answers = {asked.case_id: [*found, *found, an_item("far", score=0.05)]}
     assert related.store_related(north, now, answers) == 2
@@ -222,3 +222,14 @@ def test_items_of_one_platform_do_not_reach_another_that_may_not_have_them(world
     ((_, shared_id),) = held(world.platforms["west"])
     items = related.related_of(world.platforms["west"], shared_id)
     assert "south" not in {item.platform for item in items}
+
+
+def test_only_agreed_platforms_are_asked_about_cases_that_may_be_shared(world: World) -> None:
+    """A12 B9: a question carries a case's terms, so it goes where the case may go, or nowhere."""
+    north, now = world.platforms["north"], world.clock.now()
+    world.agree(("north", "south"))
+    assert related.due_queries(north, now)[1] == ("south",)
+    assert audit_actions(north)[-1] == "disclosure attempted"
+    with north.ledger.begin() as tx:
+        set_state(tx, "a", state="active", consent="private")
+    assert related.due_queries(north, now)[0] == []

@@ -225,9 +225,10 @@ class World:
         """Renew the related material of every platform; returns what was new or changed."""
         pushed, now = 0, self.clock.now()
         for name, home in self.platforms.items():
-            queries = related.due_queries(home, now)
+            queries, audience = related.due_queries(home, now)
             answers: dict[str, list[RelatedItem]] = {query.case_id: [] for query in queries}
-            for other in self.platforms.values():
+            asked = [other for other in (name, *audience) if other in self.platforms]
+            for other in (self.platforms[one] for one in asked):
                 for case_id, items in related.find_related(other, name, queries).items():
                     answers[case_id].extend(items)
             if queries:

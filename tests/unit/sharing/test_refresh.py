@@ -76,9 +76,9 @@ def test_the_best_cases_are_kept_each_once() -> None:
     assert [item.item_id for item in best_items(items, 2)] == ["twice", "a"]
 
 
-def test_literature_stands_behind_the_cases_whatever_its_score() -> None:
-    """A12: publications are kept beside the cases and need no similarity."""
-    paper = an_item("PMID:1", kind="literature", score=0.01)
-    found = best_items([paper, an_item("case", score=0.2)], 5)
-    assert [item.item_id for item in found] == ["case", "PMID:1"]
+def test_literature_stands_behind_the_cases_and_is_near_too() -> None:
+    """A12: publications are kept beside the cases; what reports a far case is not related."""
+    papers = [an_item(f"PMID:{n}", kind="literature", score=n / 100) for n in (1, 30)]
+    found = best_items([*papers, an_item("case", score=0.2)], 5)
+    assert [item.item_id for item in found] == ["case", "PMID:30"]
     assert best_items([], 5) == []

@@ -8,7 +8,7 @@ from builders import a_decision
 from sqlalchemy import Connection, MetaData
 
 from cluster.contracts.trend import TrendCard, TrendMetrics
-from cluster.models.cards import model_of, update_key
+from cluster.models.cards import model_of
 from cluster.storage import tables
 from cluster.storage.ledger import Ledger
 from cluster.storage.predictions import count_predictions, put_predictions
@@ -91,16 +91,17 @@ def test_a_model_is_found_by_what_it_was_made_of() -> None:
         card("v5", parent="v1"),
     ]
     found = [
-        model_of(cards, "set", 1, None),
-        model_of(cards, "set", 2, None),
-        model_of(cards, "other", 1, None),
-        model_of(cards, "set", 1, "v1"),
-        model_of(cards, "set", 3, None),
+        model_of(cards, "set", 1, None, ""),
+        model_of(cards, "set", 2, None, ""),
+        model_of(cards, "other", 1, None, ""),
+        model_of(cards, "set", 1, "v1", ""),
+        model_of(cards, "set", 3, None, ""),
     ]
     assert [one and one.version for one in found] == ["v2", "v3", "v4", "v5", None]
 
 
-def test_an_update_is_named_by_model_and_windows() -> None:
-    """A9: an update of another model or by other windows is another update."""
-    keys = {update_key("a", "b"), update_key("b", "a"), update_key("a", "c"), update_key("ab", "")}
-    assert len(keys) == 4
+def test_a_model_of_another_configuration_is_another_model() -> None:
+    """A6 A9: more epochs, or another bound of the update, is not answered by an older model."""
+    made = card("v1").model_copy(update={"config": "ten epochs"})
+    assert model_of([made], "set", 1, None, "ten epochs") == made
+    assert model_of([made], "set", 1, None, "more") is None
