@@ -1,6 +1,6 @@
 """S100 to S1000 over the actors; each step may be repeated and changes nothing twice."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import ray
-from pyarrow import parquet
 
 from actors.session import Session
 from actors.trainers.trend import fit_first
@@ -22,17 +21,19 @@ from cluster.contracts.result import (
     PlatformResult,
     ScreeningReport,
 )
-from cluster.contracts.sharing import DecisionRecord, DeliveryStatus, PlatformProfile, PlatformTag
+from cluster.contracts.sharing import (
+    DecisionRecord,
+    PlatformProfile,
+    PlatformTag,
+)
 from cluster.contracts.trend import Prediction, TrendCard, UpdateReport
-from cluster.errors import ModelNotReady, NotFound, SourceUnreadable
+from cluster.errors import EventInvalid, ModelNotReady, NotFound, SourceUnreadable
 from cluster.flow.accesses import Recorded
-from cluster.flow.search import CaseHit, CaseQuery
 from cluster.flow.windows import WindowSets, divide, to_bytes
 from cluster.ids import key_of, sha256
 from cluster.models.cards import DataSetCard, model_of
-from cluster.storage.backup import copy_blobs, seal
-from cluster.storage.blobs import BlobStore
 from cluster.storage.ontology import load_ontology
+from cluster.storage.sources import read_events
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of a step, how many of its parts are done, and how many there are."""
@@ -115,10 +116,15 @@ def screen(run: Run) -> dict[str, ScreeningReport]:
 
 
 def record_accesses(run: Run) -> dict[str, Recorded]:
-    """Store the given access events, or a SIMULATED history of the rare cases (S500)."""
+    """Store the given access events, or a SIMULATED history of the rare cases (S500).
+
+    Raises:
+        SourceUnreadable: the file of events cannot be read.
+        EventInvalid: nothing was stored.
+    """
     platforms, plan = run.session.platforms, run.plan
     if plan.events != SIMULATED:
-        events = ray.put(parquet.read_table(Path(plan.events)))
+        events = ray.put(read_events(Path(plan.events)))
         calls = {name: platforms[name].record_events.remote(events) for name in run.sources}
     else:
         network = simulated_network(list(run.sources), plan.seed)
@@ -127,7 +133,11 @@ def record_accesses(run: Run) -> dict[str, Recorded]:
             name: platforms[name].simulate_accesses.remote(network, start, days, plan.seed)
             for name in run.sources
         }
-    return run.each("accesses", calls)
+    recorded = run.each("accesses", calls)
+    if not any(batch.new + batch.repeated for batch in recorded.values()):
+        what = "none of the events is about a case of these platforms"
+        raise EventInvalid(what, plan.events, "Use the case ids of the phenopackets.")
+    return recorded
 
 
 def cut_windows(run: Run) -> WindowSets:
@@ -290,58 +300,6 @@ def run_all(run: Run) -> FlowResult:
     deliver(run)
     refresh(run)
     return gather(run, first, second, report)
-
-
-def registered(run: Run) -> tuple[list[PlatformTag], list[tuple[str, str, bool]]]:
-    """Return the tags of the platforms, and (from, to, agreed) of the links."""
-    network = run.session.network
-    return ray.get(network.tags.remote()), ray.get(network.links.remote())
-
-
-def delivery_statuses(run: Run) -> dict[str, list[DeliveryStatus]]:
-    """Return every platform's outbox."""
-    platforms = run.session.platforms
-    return run.each("outbox", {n: platforms[n].delivery_statuses.remote() for n in run.sources})
-
-
-def rebuild_indexes(run: Run) -> dict[str, int]:
-    """Make every platform's index anew from its ledger."""
-    platforms = run.session.platforms
-    return run.each("rebuild", {n: platforms[n].rebuild_index.remote() for n in run.sources})
-
-
-def backup(run: Run, folder: Path) -> int:
-    """Copy every ledger as of one instant, the keys and the blobs; returns the number of files."""
-    session = run.session
-    services = {"network": session.network, "registry": session.registry, "trend": session.trend}
-    actors = services | session.platforms
-    run.each("backup", {name: actor.backup.remote(str(folder)) for name, actor in actors.items()})
-    copy_blobs(BlobStore.of(session.settings), folder)
-    return seal(folder)
-
-
-def search(run: Run, query: CaseQuery, names: Sequence[str]) -> list[tuple[str, CaseHit]]:
-    """Search platforms, all where none is named; best first.
-
-    Raises:
-        NotFound: there is no platform of a name.
-    """
-    platforms = run.session.platforms
-    unknown = sorted(set(names) - set(platforms))
-    if unknown:
-        what = f"there is no platform {unknown[0]}"
-        raise NotFound(what, remedy=f"Known are: {', '.join(platforms)}.")
-    asked = names or list(platforms)
-    if query.like is not None:
-        calls = {name: actor.case_terms.remote(query.like) for name, actor in platforms.items()}
-        held = [terms for terms in run.each("look up", calls).values() if terms is not None]
-        if not held:
-            what = f"there is no case {query.like}"
-            raise NotFound(what, run.plan.run)
-        query = query.model_copy(update={"terms": held[0]})
-    found = run.each("search", {name: platforms[name].search.remote(query) for name in asked})
-    hits = [(name, hit) for name, hits in found.items() for hit in hits]
-    return sorted(hits, key=lambda pair: -pair[1].score)
 
 
 def _update_key(run: Run, first: TrendCard, dataset: str) -> str:

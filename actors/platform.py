@@ -25,7 +25,7 @@ from cluster.contracts.sharing import (
     Settlement,
 )
 from cluster.contracts.trend import Prediction
-from cluster.flow import accesses, cases, decisions, related, search, summary
+from cluster.flow import accesses, cases, consents, decisions, related, search, summary
 from cluster.flow import deliveries as delivery_steps
 from cluster.flow.accesses import Recorded
 from cluster.flow.platform import open_platform, platform_folder
@@ -104,6 +104,14 @@ class PlatformService:
     ) -> list[DecisionRecord]:
         """Decide on every rare case of the period (S800-S840)."""
         return decisions.decide(self._platform, as_of, first, second, peers)
+
+    def set_consent(self, case_id: str, state: str, consent: str) -> None:
+        """Say whether a case is active and may be shared."""
+        consents.set_consent(self._platform, case_id, state=state, consent=consent)
+
+    def broken_audit_row(self) -> int | None:
+        """Return the first audit row that does not follow from the one before."""
+        return consents.broken_audit_row(self._platform)
 
     def release_claims(self, owner: str) -> int:
         """Take back what an earlier courier left claimed."""

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from actors.flow import Progress, Run
 from actors.session import connected, open_session
-from cluster.contracts.result import FlowPlan
+from cluster.contracts.result import SIMULATED, FlowPlan
 from cluster.errors import Conflict, InputError
 from cluster.flow.plan import keep_plan, read_plan, sources_of
 from cluster.settings import Settings, load_settings
+from cluster.storage.sources import read_events
 
 PLACES = ("data_dir", "blob_uri")
 """Settings that say where things lie; a restored run may have others."""
@@ -21,9 +22,12 @@ def begun(folder: Path, plan: FlowPlan, settings: Settings, progress: Progress) 
 
     Raises:
         Conflict: the folder belongs to a run with another plan.
-        SourceUnreadable: there are no cases at the plan's path.
+        SourceUnreadable: there are no cases, or no events, at the plan's paths.
+        InputError: a platform without agreement is not among the platforms.
     """
     sources = sources_of(plan, folder, settings)
+    if plan.events != SIMULATED:
+        read_events(Path(plan.events))
     unknown = sorted(set(plan.no_agreement) - set(sources))
     if unknown:
         what = f"there is no platform {unknown[0]}"

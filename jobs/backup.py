@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from actors.flow import backup
 from actors.run import resumed
+from actors.upkeep import backup
 from jobs import shell
 
 

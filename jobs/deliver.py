@@ -5,8 +5,9 @@ Through the gate, with a receipt, once in effect however often it is sent (S900,
 
 from collections import Counter
 
-from actors.flow import deliver, delivery_statuses
+from actors.flow import deliver
 from actors.run import resumed
+from actors.upkeep import delivery_statuses
 from jobs import shell
 
 

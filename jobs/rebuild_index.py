@@ -3,8 +3,8 @@
 For an index that is damaged, or of an older release; the ledgers are only read.
 """
 
-from actors.flow import rebuild_indexes
 from actors.run import resumed
+from actors.upkeep import rebuild_indexes
 from jobs import shell
 
 

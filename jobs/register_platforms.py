@@ -6,8 +6,9 @@ and links them (S100, S200). The other jobs go on with the run in this folder.
 
 from pathlib import Path
 
-from actors.flow import register, registered
+from actors.flow import register
 from actors.run import begun
+from actors.upkeep import registered
 from cluster.contracts.result import FlowPlan
 from cluster.settings import Settings
 from jobs import shell

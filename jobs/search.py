@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from actors.flow import search
 from actors.run import resumed
+from actors.upkeep import search
 from cluster.flow.search import CaseQuery
 from jobs import shell
 

@@ -13,6 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Final
 
+import pyarrow as pa
+from pyarrow import parquet
+
+from cluster.contracts.access import EVENTS
 from cluster.contracts.ingest import Finding, Source
 from cluster.errors import SourceUnreadable
 from cluster.ingest.intake import Record
@@ -73,6 +77,20 @@ def platform_sources(path: Path, platforms: int) -> dict[str, Source]:
         sources = [Source(files=tuple(files), part=n, parts=platforms) for n in range(platforms)]
     width = len(str(len(sources)))
     return {f"platform-{n:0{width}d}": source for n, source in enumerate(sources, start=1)}
+
+
+def read_events(path: Path) -> pa.Table:
+    """Read access events from a Parquet file.
+
+    Raises:
+        SourceUnreadable: it cannot be read, or has other columns.
+    """
+    try:
+        return parquet.read_table(path).select(EVENTS.names).cast(EVENTS)
+    except (OSError, KeyError, pa.ArrowException) as error:
+        what = f"{path} cannot be read as Parquet of access events ({type(error).__name__})"
+        remedy = f"Its columns must be {', '.join(f'{f.name} ({f.type})' for f in EVENTS)}."
+        raise SourceUnreadable(what, remedy=remedy) from None
 
 
 def fingerprint(source: Source) -> str:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.contracts.result import FlowResult
+from cluster.contracts.result import SIMULATED, FlowPlan, FlowResult
+from cluster.flow.plan import keep_plan
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,6 +54,8 @@ def test_the_list_names_every_job() -> None:
         (["--set", "incidence_preset_per_100k=-1"], "incidence_preset_per_100k"),
         (["--set", "preset"], "is not name=value"),
         (["--as-of", "tomorrow"], "is not a date"),
+        (["--events", "nowhere.parquet"], "cannot be read as Parquet"),
+        (["--no-agreement", "platform-9"], "there is no platform platform-9"),
     ],
 )
 def test_wrong_input_is_one_clear_line(tmp_path: Path, words: list[str], said: str) -> None:
@@ -65,10 +68,22 @@ def test_wrong_input_is_one_clear_line(tmp_path: Path, words: list[str], said: s
 
 def test_another_plan_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     """A13: a run is never mixed with another one."""
+    plan = FlowPlan(
+        run="run",
+        cases="elsewhere",
+        events=SIMULATED,
+        as_of=0.0,
+        history_days=120,
+        seed=1,
+        platforms=4,
+        cases_per_platform=400,
+        no_agreement=(),
+        settings={},
+    )
+    keep_plan(tmp_path / "run", plan)
     (tmp_path / "a.jsonl").write_text("{}\n")
-    (tmp_path / "run").mkdir()
-    for cases in ("nowhere", str(tmp_path / "a.jsonl")):
-        ended = job("run_flow", "--out", str(tmp_path / "run"), "--cases", cases)
+    cases = str(tmp_path / "a.jsonl")
+    ended = job("run_flow", "--out", str(tmp_path / "run"), "--cases", cases)
     assert ended.returncode == 1
     assert "holds a run with another plan" in ended.stderr
 

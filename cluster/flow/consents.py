@@ -1,0 +1,36 @@
+"""Whether a case may be shared, and the proof of what was done with it (B9)."""
+
+from cluster.errors import NotFound
+from cluster.flow.platform import Platform
+from cluster.storage import cases as case_rows
+from cluster.storage import journal
+
+
+def set_consent(platform: Platform, case_id: str, *, state: str, consent: str) -> None:
+    """Say whether an own case is active and may be shared, from this instant on.
+
+    What is queued and not yet sent is held back by the gate, which reads this at each claim.
+
+    Args:
+        platform: the case's home.
+        case_id: of an own case.
+        state: ``active`` or ``withdrawn``.
+        consent: ``share`` or ``private``.
+
+    Raises:
+        NotFound: the platform has no such case of its own.
+    """
+    with platform.ledger.begin() as tx:
+        case = case_rows.get_case(tx, case_id)
+        if case is None or case.origin != platform.platform_id:
+            what = f"there is no case {case_id}"
+            raise NotFound(what, platform.platform_id, "Give the id that its phenopacket has.")
+        case_rows.set_state(tx, case_id, state=state, consent=consent)
+        facts = {"case": platform.shared_id(case_id, "audit"), "state": state, "consent": consent}
+        journal.append_audit(tx, platform.clock.now(), "consent", facts)
+
+
+def broken_audit_row(platform: Platform) -> int | None:
+    """Return the first audit row that does not follow from the one before, if there is one."""
+    with platform.ledger.begin() as tx:
+        return journal.first_broken_audit_row(tx)
