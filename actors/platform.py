@@ -25,7 +25,17 @@ from cluster.contracts.sharing import (
     Settlement,
 )
 from cluster.contracts.trend import Prediction
-from cluster.flow import accesses, cases, consents, decisions, related, search, summary
+from cluster.flow import (
+    accesses,
+    cases,
+    consents,
+    decisions,
+    projection,
+    related,
+    screening,
+    search,
+    summary,
+)
 from cluster.flow import deliveries as delivery_steps
 from cluster.flow.accesses import Recorded
 from cluster.flow.platform import open_platform, platform_folder
@@ -43,7 +53,7 @@ class PlatformService:
         index = LanceIndex(str(platform_folder(settings.data_dir, platform_id) / "index"))
         ontology = load_ontology(settings.data_dir)
         self._platform = open_platform(platform_id, index, ontology, settings, SystemClock())
-        cases.project(self._platform)
+        projection.project(self._platform)
 
     def describe(self) -> tuple[str, int, str]:
         """Return the platform's public key, its process id, and the digest of its settings."""
@@ -61,7 +71,7 @@ class PlatformService:
 
     def screen(self, person_years: float) -> ScreeningReport:
         """Screen every own case (S310-S330)."""
-        return cases.screen_cases(self._platform, person_years)
+        return screening.screen_cases(self._platform, person_years)
 
     def search(self, query: CaseQuery) -> list[CaseHit]:
         """Search the platform's cases (S400)."""
@@ -73,7 +83,7 @@ class PlatformService:
 
     def rebuild_index(self) -> int:
         """Make the index anew from the ledger."""
-        return cases.rebuild_index(self._platform)
+        return projection.rebuild_index(self._platform)
 
     def record_events(self, events: pa.Table) -> Recorded:
         """Store the access events of own cases (S500)."""

@@ -17,8 +17,8 @@ from cluster.contracts.access import EVENTS
 from cluster.contracts.result import PeriodSummary, PropagationSummary
 from cluster.contracts.trend import N_FUT, N_OBS, WINDOWS
 from cluster.errors import EventInvalid
-from cluster.flow.cases import rare_case_ids, rare_cases
 from cluster.flow.platform import Platform
+from cluster.flow.screening import rare_case_ids, rare_cases
 from cluster.screening.rare_feature import rare_features
 from cluster.storage import cases as case_rows
 from cluster.storage import events as event_rows

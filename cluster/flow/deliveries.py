@@ -15,9 +15,9 @@ from cluster.contracts.sharing import (
     Settlement,
 )
 from cluster.errors import CaseInvalid
-from cluster.flow.cases import project
 from cluster.flow.decisions import redacted_payload
 from cluster.flow.platform import Platform
+from cluster.flow.projection import project
 from cluster.ids import sha256
 from cluster.sharing import delivery as machine
 from cluster.sharing import gate

@@ -7,8 +7,9 @@ from cluster.contracts.ingest import Source
 from cluster.contracts.result import PlatformResult, SharedCase
 from cluster.contracts.sharing import PlatformTag
 from cluster.flow.accesses import current_period, propagation
-from cluster.flow.cases import ingest_report, rare_case_ids, screening_report
+from cluster.flow.cases import ingest_report
 from cluster.flow.platform import Platform
+from cluster.flow.screening import rare_case_ids, screening_report
 from cluster.storage import cases as case_rows
 from cluster.storage import deliveries
 

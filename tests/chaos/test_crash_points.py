@@ -20,7 +20,7 @@ import pytest
 from builders import MemoryIndex, a_phenopacket, feature_table
 from sqlalchemy import Connection
 
-from cluster.flow import accesses, cases, deliveries
+from cluster.flow import accesses, deliveries, projection
 from cluster.flow.platform import Platform, platform_folder
 from cluster.storage.files import write_durably
 from cluster.storage.ledger import Ledger
@@ -105,7 +105,7 @@ class Flow:
             index = FileIndex(platform_folder(folder, name) / "index.json")
             platform = replace(self.world.add(name), index=index)
             self.world.platforms[name] = platform
-            cases.project(platform)
+            projection.project(platform)
 
     def run(self) -> None:
         """Take all steps; what a step answers is noted as acknowledged."""

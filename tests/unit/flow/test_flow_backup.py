@@ -7,7 +7,7 @@ from builders import MemoryIndex, a_phenopacket
 
 from cluster.clock import ManualClock
 from cluster.errors import IntegrityError, NotFound, StoreUnavailable
-from cluster.flow import cases, summary
+from cluster.flow import projection, summary
 from cluster.flow.platform import open_platform
 from cluster.flow.search import CaseQuery, search
 from cluster.storage import deliveries, tables
@@ -41,7 +41,7 @@ def test_a_restored_platform_goes_on_where_the_backup_was_taken(tmp_path: Path) 
     settings = north.settings.model_copy(update={"data_dir": tmp_path / "new"})
     clock = ManualClock(world.clock.now())
     again = open_platform("north", MemoryIndex(), north.ontology, settings, clock)
-    cases.project(again)
+    projection.project(again)
     assert (again.shared_id("a", "south"), again.keys.public_key) == ids
     assert read(again, "SELECT case_id, outcome FROM decisions") == [("a", "upload")]
     assert read(again, "SELECT case_id, state FROM outbox") == [("a", "delivered")]

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from builders import MemoryIndex, a_phenopacket
 
-from cluster.flow import cases
+from cluster.flow import cases, projection, screening
 from cluster.flow.platform import Platform
 from cluster.flow.search import CaseQuery, search
 from cluster.retrieval.feature import FEATURES
@@ -134,7 +134,7 @@ def test_the_index_catches_up_after_a_crash(tmp_path: Path) -> None:
     stored = dict(read(again, "SELECT case_id, digest FROM cases"))
     assert index_rows(again.index) == stored
     assert set(stored) == {"a", "b"}
-    assert cases.project(again) == 0
+    assert projection.project(again) == 0
     assert cases.ingest(again, source).added == 2
 
 
@@ -157,7 +157,7 @@ def test_a_rebuilt_index_answers_the_same(tmp_path: Path) -> None:
     take_in(platform, *(a_phenopacket(name, disease=f"OMIM:{name}") for name in ("1", "2", "3")))
     query = CaseQuery(terms=("HP:0002069",), k=3)
     before = search(platform, query)
-    assert cases.rebuild_index(platform) == 3
+    assert projection.rebuild_index(platform) == 3
     assert search(platform, query) == before
     assert len(before) == 3
 
@@ -192,7 +192,7 @@ def test_screening_ranks_rare_cases_first(tmp_path: Path) -> None:
     packets = [a_phenopacket(f"c{n}", disease="OMIM:1") for n in range(3)]
     packets += [a_phenopacket("rare", disease="OMIM:9"), a_phenopacket("none", disease=None)]
     take_in(platform, *packets)
-    report = cases.screening_report(platform)
+    report = screening.screening_report(platform)
     assert [row.class_id for row in report.classes] == ["OMIM:9", "OMIM:1"]
     assert [row.n_cases for row in report.classes] == [1, 3]
     assert report.classes[0].label == "Disease OMIM:9"
@@ -203,8 +203,8 @@ def test_screening_ranks_rare_cases_first(tmp_path: Path) -> None:
     assert reasons["rare"] == KEPT
     assert reasons["c0"] == ABOVE_PRESET
     assert reasons["none"] == NO_CLASS
-    assert cases.rare_case_ids(platform) == ["rare"]
-    assert cases.screen_cases(platform, PERSON_YEARS) == report
+    assert screening.rare_case_ids(platform) == ["rare"]
+    assert screening.screen_cases(platform, PERSON_YEARS) == report
 
 
 def test_received_cases_are_not_screened_as_own(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_received_cases_are_not_screened_as_own(tmp_path: Path) -> None:
     world.decide("north", {"a": 0.9, "b": 0.9})
     world.deliver()
     south = world.platforms["south"]
-    report = cases.screen_cases(south, PERSON_YEARS)
+    report = screening.screen_cases(south, PERSON_YEARS)
     assert [row.case_id for row in report.cases] == ["s"]
     assert [(row.class_id, row.n_cases) for row in report.classes] == [("OMIM:100", 1)]
     assert len(read(south, "SELECT case_id FROM cases")) == 3
@@ -226,6 +226,6 @@ def test_withdrawn_cases_are_no_longer_rare(tmp_path: Path) -> None:
     take_in(platform, a_phenopacket("a"), a_phenopacket("b"))
     with platform.ledger.begin() as tx:
         set_state(tx, "a", state="withdrawn", consent="private")
-    assert cases.rare_case_ids(platform) == ["b"]
-    (row,) = cases.screen_cases(platform, PERSON_YEARS).classes
+    assert screening.rare_case_ids(platform) == ["b"]
+    (row,) = screening.screen_cases(platform, PERSON_YEARS).classes
     assert row.n_cases == 1

@@ -23,7 +23,7 @@ from cluster.contracts.sharing import (
     Settlement,
 )
 from cluster.contracts.trend import Prediction
-from cluster.flow import cases, decisions, deliveries, related
+from cluster.flow import cases, decisions, deliveries, projection, related, screening
 from cluster.flow.platform import Platform, open_platform
 from cluster.settings import Settings
 from cluster.storage import journal
@@ -50,7 +50,7 @@ def reopened(platform: Platform) -> Platform:
         platform.settings,
         platform.clock,
     )
-    cases.project(again)
+    projection.project(again)
     return again
 
 
@@ -67,7 +67,7 @@ def take_in(platform: Platform, *packets: object, name: str = "cases") -> Ingest
     """Ingest records from a file of the platform's own, and screen."""
     folder = platform.settings.data_dir / "sources" / platform.platform_id
     report = cases.ingest(platform, a_source(folder, *packets, name=name))
-    cases.screen_cases(platform, PERSON_YEARS)
+    screening.screen_cases(platform, PERSON_YEARS)
     return report
 
 
