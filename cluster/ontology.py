@@ -29,7 +29,9 @@ _FIELDS: Final[list["pa.Field[Any]"]] = [
     pa.field("ancestors", pa.list_(pa.int32()), nullable=False),  # row numbers, with itself
     pa.field("information", pa.float32(), nullable=False),  # -ln of the share of diseases
     pa.field("replaced_by", pa.int32()),  # row number, for an obsolete term
-    pa.field("obsolete", pa.bool_(), nullable=False),
+    pa.field("obsolete", pa.bool_(), nullable=False),  # or another id of the term it leads to
+    pa.field("synonyms", pa.list_(pa.string()), nullable=False),  # none in the embedded release
+    pa.field("definition", pa.string(), nullable=False),  # the same
 ]
 TABLE: Final = pa.schema(_FIELDS)
 
@@ -50,7 +52,7 @@ class Terms:
 
     rows: tuple[int, ...]
     replaced: tuple[tuple[str, str], ...]
-    """Obsolete id and the id that stands for it now."""
+    """Obsolete or other id, and the id that stands for it now."""
     unknown: tuple[str, ...]
 
 
@@ -98,6 +100,31 @@ class Ontology:
         row = self._row_of.get(term_number(given))
         return "" if row is None else self.names[row]
 
+    def synonyms(self, row: int) -> tuple[str, ...]:
+        """Return the other names of a term; none where the ontology's source has none."""
+        return tuple(self.table["synonyms"][row].as_py())
+
+    def definition(self, row: int) -> str:
+        """Return what a term means; an empty text where the ontology's source does not say."""
+        return str(self.table["definition"][row].as_py())
+
+    def is_phenotypic(self, row: int) -> bool:
+        """Whether a term is Phenotypic abnormality or below it: a sign, and no mode or onset."""
+        return bool(self._phenotypic[row])
+
+    @cached_property
+    def _phenotypic(self) -> npt.NDArray[np.bool_]:
+        offsets, above = self._ancestors
+        owners = np.repeat(np.arange(len(self.numbers)), np.diff(offsets))
+        found = np.zeros(len(self.numbers), np.bool_)
+        found[owners[above == self._row_of[PHENOTYPIC_ABNORMALITY]]] = True
+        return found
+
+    def current_name(self, given: str) -> str:
+        """Return the name of a living term; an empty text for an obsolete or unknown id."""
+        row = self._row_of.get(term_number(given))
+        return "" if row is None or self._obsolete[row] else self.names[row]
+
     def row_of(self, given: str) -> int:
         """Return the row of a term id.
 
@@ -133,13 +160,40 @@ class Ontology:
         offsets, flat = self._ancestors
         return flat[offsets[row] : offsets[row + 1]]
 
+    def rows_of(self, numbers: npt.NDArray[np.integer]) -> Ints:
+        """Rows of term numbers, as many as given; -1 for a number that the ontology lacks."""
+        places = np.minimum(np.searchsorted(self.numbers, numbers), len(self.numbers) - 1)
+        found: Ints = np.where(self.numbers[places] == numbers, places, -1).astype(np.int32)
+        return found
+
+    def ids_of(self, rows: Iterable[int]) -> tuple[str, ...]:
+        """Ids of the terms in these rows."""
+        return tuple(term_id(int(self.numbers[row])) for row in rows)
+
+    @cached_property
+    def _descendants(self) -> tuple[Ints, Ints]:
+        """Offsets [T + 1] and rows of what stands below each term, with itself."""
+        offsets, above = self._ancestors
+        owners = np.repeat(np.arange(len(self.numbers), dtype=np.int32), np.diff(offsets))
+        order = np.argsort(above, kind="stable")
+        starts = np.searchsorted(above[order], np.arange(len(offsets))).astype(np.int32)
+        return starts, owners[order]
+
+    def descendants(self, row: int) -> Ints:
+        """Rows of a term and of everything below it."""
+        offsets, flat = self._descendants
+        return flat[offsets[row] : offsets[row + 1]]
+
     def closure(self, rows: Iterable[int]) -> Ints:
         """Rows of the terms and of everything above them, each once, ascending."""
         parts = [self.ancestors(row) for row in rows]
         return np.unique(np.concatenate(parts)) if parts else np.empty(0, np.int32)
 
     def resolve(self, term_ids: Iterable[str]) -> Terms:
-        """Place term ids: obsolete ones go to what replaced them, unknown ones are named."""
+        """Place term ids: obsolete and other ids go to the term of today, unknown ones are named.
+
+        Each row and each unknown id is given once.
+        """
         rows: list[int] = []
         replaced: list[tuple[str, str]] = []
         unknown: list[str] = []
@@ -153,7 +207,11 @@ class Ontology:
                 unknown.append(given)
             else:
                 rows.append(row)
-        return Terms(tuple(dict.fromkeys(rows)), tuple(replaced), tuple(unknown))
+        return Terms(
+            tuple(dict.fromkeys(rows)),
+            tuple(dict.fromkeys(replaced)),
+            tuple(dict.fromkeys(unknown)),
+        )
 
     def category(self, rows: Iterable[int]) -> str:
         """Name the organ system that the terms say most about (S340).

@@ -3,18 +3,23 @@
 Each is an environment variable ``DAZZLE_<NAME>`` or ``--set name=value`` of a job.
 """
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cluster.errors import SettingInvalid
 from cluster.ids import sha256
 
 PREFIX = "DAZZLE_"
+LITERATURE: Final = ("literature_path", "ncbi_email", "ncbi_api_key", "ncbi_url")
+"""Who is asked for literature. The courier is told with every refresh, so that no actor has to be
+started anew for a file that moved or a key that changed."""
 
 Days = Annotated[float, Field(gt=0, le=3650)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -33,6 +38,24 @@ class Settings(BaseSettings):
         "", description="models and training windows, such as s3://bucket/prefix; else local"
     )
 
+    hpo_path: str = Field("", description="hp.obo or hp.obo.gz; else the embedded release")
+    ranking_path: str = Field("", description="weights of the ranking; else those of the product")
+    prevalence_path: str = Field(
+        "",
+        description="published rates: en_product9_prev.xml, omim_rarity.csv or prevalence.csv; "
+        "else none",
+    )
+    literature_path: str = Field("", description="publications, .tsv or .jsonl; else none")
+    ncbi_email: str = Field(
+        "", description="address that NCBI is told; PubMed is asked only where it is set"
+    )
+    ncbi_api_key: SecretStr = Field(
+        SecretStr(""), description="key of NCBI, for ten calls a second"
+    )
+    ncbi_url: str = Field(
+        "https://eutils.ncbi.nlm.nih.gov/entrez/eutils", description="where PubMed is asked"
+    )
+
     person_years_at_risk: float = Field(
         1_000_000.0,
         ge=0,
@@ -45,6 +68,10 @@ class Settings(BaseSettings):
         0.3,
         gt=0,
         description="highest incidence of the second screening, per 100,000 and year",
+    )
+    screening_rule: Literal["lenient", "strict"] = Field(
+        "lenient",
+        description="second screening: median, or upper end of the interval, at most the preset",
     )
     incidence_prior_strength: float = Field(
         0.5, gt=0, description="weight of the incidence prior, in cases"
@@ -78,6 +105,21 @@ class Settings(BaseSettings):
     refresh_days: Days = Field(7.0, description="second preset period: related material is renewed")
     related_max: int = Field(5, ge=1, le=100, description="related cases kept beside a shared case")
 
+    @field_validator("hpo_path", "ranking_path", "prevalence_path", "literature_path")
+    @classmethod
+    def _is_absolute_or_absent(cls, path: str) -> str:
+        return str(Path(path).resolve()) if path else ""
+
+    @field_validator("ncbi_url")
+    @classmethod
+    def _is_encrypted_or_here(cls, url: str) -> str:
+        parts = urlsplit(url)
+        is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url))
+        if not is_safe or not parts.hostname or parts.username is not None:
+            text = "must be https://host/path; http only for this machine"
+            raise ValueError(text)
+        return url
+
     @field_validator("data_dir")
     @classmethod
     def _is_absolute(cls, folder: Path) -> Path:
@@ -94,8 +136,25 @@ class Settings(BaseSettings):
         return self
 
     def digest(self) -> str:
-        """Return what tells these settings from others."""
-        return sha256(self.model_dump_json())
+        """Return what tells these settings from others, those of ``LITERATURE`` aside."""
+        return sha256(self.model_dump_json(exclude=set(LITERATURE)))
+
+    def texts(self) -> dict[str, str]:
+        """Return the settings as a run keeps them; a secret is not kept, the environment has it."""
+        return {
+            name: str(value)
+            for name, value in self.model_dump().items()
+            if not isinstance(value, SecretStr)
+        }
+
+
+def is_loopback(url: str) -> bool:
+    """Say whether an address is one of this machine's own."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:

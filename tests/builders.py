@@ -21,7 +21,8 @@ from cluster.contracts.trend import Prediction
 from cluster.ids import sha256
 from cluster.ingest.intake import Record
 from cluster.ontology import TABLE, Floats, Ontology
-from cluster.retrieval.feature import DIMENSIONS, FEATURES
+from cluster.retrieval.feature import ANSWERS, DIMENSIONS, FEATURES
+from cluster.retrieval.index import EVERY_CASE, CaseFilter, bound
 
 Json = dict[str, Any]
 
@@ -39,6 +40,7 @@ TERM_ROWS: tuple[tuple[int, str, list[int], float, int | None, bool], ...] = (
     (9001, "Humours", [], 6.0, None, True),
 )
 ALL, ABNORMALITY, NERVES, SEIZURE, HEART, HEART_SHAPE, TONIC, BOTH, OLD, GONE = range(10)
+TERM_NAMES = {f"HP:{number:07d}": name for number, name, *_ in TERM_ROWS}
 TERM_IDS = ("HP:0000707", "HP:0001250", "HP:0001626", "HP:0001627", "HP:0002069", "HP:0003000")
 
 
@@ -57,6 +59,8 @@ def a_small_ontology() -> Ontology:
             "information": information,
             "replaced_by": replaced_by,
             "obsolete": obsolete,
+            "synonyms": [],
+            "definition": "",
         }
         for row, (number, name, parents, information, replaced_by, obsolete) in enumerate(TERM_ROWS)
     ]
@@ -72,8 +76,9 @@ def a_phenopacket(
     **more: object,
 ) -> Json:
     """Return a phenopacket as JSON content."""
-    features: list[Json] = [{"type": {"id": term, "label": "seen"}} for term in observed]
-    features += [{"type": {"id": term, "label": "absent"}, "excluded": True} for term in excluded]
+    types = [{"id": term, "label": TERM_NAMES.get(term, "")} for term in (*observed, *excluded)]
+    features: list[Json] = [{"type": one} for one in types[: len(observed)]]
+    features += [{"type": one, "excluded": True} for one in types[len(observed) :]]
     packet: Json = {"id": case_id, "subject": {"id": "1"}, "phenotypicFeatures": features}
     if disease:
         packet["diseases"] = [{"term": {"id": disease, "label": f"Disease {disease}"}}]
@@ -216,9 +221,12 @@ def a_feature(case_id: str, **changes: Any) -> Json:
         "genes": [],
         "publication_id": "",
         "publication_title": "",
+        "sex": "FEMALE",
+        "age_years": None,
         "rare_feature": 1.0,
         "text": "nothing",
         "terms": [1250],
+        "excluded": [],
         "vector": unit_vector(0),
     }
     return row | changes
@@ -227,6 +235,25 @@ def a_feature(case_id: str, **changes: Any) -> Json:
 def feature_table(*rows: Json) -> pa.Table:
     """Return rows as a table of ``FEATURES``."""
     return pa.Table.from_pylist(list(rows), schema=FEATURES)
+
+
+def passes(row: Json, where: CaseFilter) -> bool:
+    """Say in plain Python whether a row of ``FEATURES`` passes a filter."""
+    for name in ("disease_id", "category", "origin", "state", "sex"):
+        if getattr(where, name) not in (None, row[name]):
+            return False
+    if where.gene is not None and where.gene not in row["genes"]:
+        return False
+    ranges = (
+        (row["age_years"], where.age_min, where.age_max),
+        (row["rare_feature"], where.rare_min, where.rare_max),
+    )
+    for value, least, most in ranges:
+        if least is not None and (value is None or value < bound(least)):
+            return False
+        if most is not None and (value is None or value > bound(most)):
+            return False
+    return True
 
 
 class MemoryIndex:
@@ -242,36 +269,48 @@ class MemoryIndex:
     def set_rare_features(self, values: Mapping[str, float]) -> None:
         """Change known cases only."""
         for case_id in values.keys() & self._rows.keys():
-            self._rows[case_id] = self._rows[case_id] | {"rare_feature": values[case_id]}
+            stored = float(np.float32(values[case_id]))
+            self._rows[case_id] = self._rows[case_id] | {"rare_feature": stored}
 
-    def nearest(
-        self, queries: Floats, k: int, *, disease_id: str | None = None, origin: str | None = None
-    ) -> list[pa.Table]:
-        """Sort by dot product."""
-        rows = [
-            row
-            for row in self._rows.values()
-            if disease_id in (None, row["disease_id"]) and origin in (None, row["origin"])
+    def _best(self, scores: Mapping[str, float], k: int, where: CaseFilter) -> pa.Table:
+        found = [
+            {name: value for name, value in self._rows[case_id].items() if name != "vector"}
+            | {"score": round(float(score), 6)}
+            for case_id, score in scores.items()
+            if passes(self._rows[case_id], where)
         ]
+        found.sort(key=lambda row: (-row["score"], row["case_id"]))
+        return pa.Table.from_pylist(found[:k], schema=ANSWERS)
+
+    def nearest(self, queries: Floats, k: int, where: CaseFilter = EVERY_CASE) -> list[pa.Table]:
+        """Sort by dot product."""
         return [
-            feature_table(*sorted(rows, key=lambda r: -float(np.dot(r["vector"], query)))[:k])
+            self._best(
+                {i: float(np.dot(row["vector"], query)) for i, row in self._rows.items()}, k, where
+            )
             for query in queries
         ]
 
-    def matching(self, text: str, k: int, *, disease_id: str | None = None) -> pa.Table:
+    def matching(self, text: str, k: int, where: CaseFilter = EVERY_CASE) -> pa.Table:
         """Count shared words."""
         asked = _words(text)
-        rows = [r for r in self._rows.values() if disease_id in (None, r["disease_id"])]
-        hits = [row for row in rows if asked & _words(row["text"])]
-        hits.sort(key=lambda row: -len(asked & _words(row["text"])))
-        return feature_table(*hits[:k])
+        shared = {i: len(asked & _words(row["text"])) for i, row in self._rows.items()}
+        return self._best({i: score for i, score in shared.items() if score}, k, where)
 
-    def index_text(self) -> None:
+    def listed(self, k: int, where: CaseFilter = EVERY_CASE) -> pa.Table:
+        """Sort by case id."""
+        return self._best(dict.fromkeys(self._rows, 0.0), k, where)
+
+    def settle(self) -> None:
         """Have nothing to prepare."""
 
     def rows(self, case_ids: Sequence[str]) -> pa.Table:
         """Look up."""
         return feature_table(*(self._rows[i] for i in set(case_ids) & self._rows.keys()))
+
+    def columns(self, names: Sequence[str]) -> pa.Table:
+        """Sort by case id."""
+        return feature_table(*(self._rows[i] for i in sorted(self._rows))).select(list(names))
 
     def count(self) -> int:
         """Count."""

@@ -3,12 +3,16 @@
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from pydantic import ValidationError
 
-from cluster.case.phenopacket import OntologyClass, Phenopacket
+from cluster.case.phenopacket import SEXES, YEAR_DAYS, OntologyClass, Phenopacket
 from cluster.errors import CaseInvalid
 from cluster.ids import canonical_json, sha256
+
+HPO: Final = "HP"
+"""Prefix of the ontology of phenotypes, in ids of terms and in resources."""
 
 
 @dataclass(frozen=True)
@@ -30,24 +34,62 @@ class Case:
         return sha256(self.document)
 
     @cached_property
+    def diseases(self) -> tuple[OntologyClass, ...]:
+        """The diseases given and not excluded, each once: first those of the interpretations."""
+        given = self._given_diseases.items()
+        return tuple(term for name, term in given if name not in self.excluded_diseases)
+
+    @cached_property
+    def conflicting_diseases(self) -> tuple[str, ...]:
+        """Ids of the diseases that are given and excluded: counted as neither."""
+        return tuple(name for name in self._given_diseases if name in self.excluded_diseases)
+
+    @cached_property
+    def _given_diseases(self) -> dict[str, OntologyClass]:
+        diagnoses = (one.diagnosis for one in self.phenopacket.interpretations)
+        named = [diagnosis.disease for diagnosis in diagnoses if diagnosis and diagnosis.disease]
+        named += [one.term for one in self.phenopacket.diseases if not one.excluded]
+        found: dict[str, OntologyClass] = {}
+        for term in named:
+            found.setdefault(term.id, term)
+        return found
+
+    @cached_property
+    def excluded_diseases(self) -> frozenset[str]:
+        """Ids of the diseases that were ruled out."""
+        return frozenset(one.term.id for one in self.phenopacket.diseases if one.excluded)
+
+    @property
     def disease(self) -> OntologyClass | None:
         """The diagnosed disease: from the interpretations, else the first one not excluded."""
-        for interpretation in self.phenopacket.interpretations:
-            if interpretation.diagnosis and interpretation.diagnosis.disease:
-                return interpretation.diagnosis.disease
-        return next((d.term for d in self.phenopacket.diseases if not d.excluded), None)
+        return self.diseases[0] if self.diseases else None
+
+    @cached_property
+    def _states(self) -> tuple[dict[str, None], dict[str, None]]:
+        """Ids of the terms said to be there, and of those said to be absent, each once."""
+        seen: dict[str, None] = {}
+        absent: dict[str, None] = {}
+        for feature in self.phenopacket.phenotypic_features:
+            (absent if feature.excluded else seen)[feature.type.id] = None
+        return seen, absent
 
     @cached_property
     def observed(self) -> tuple[str, ...]:
         """Ids of the terms that were seen, each once, in the document's order."""
-        features = self.phenopacket.phenotypic_features
-        return tuple(dict.fromkeys(f.type.id for f in features if not f.excluded))
+        seen, absent = self._states
+        return tuple(term for term in seen if term not in absent)
 
     @cached_property
     def excluded(self) -> tuple[str, ...]:
         """Ids of the terms that were looked for and found absent: never read as seen."""
-        features = self.phenopacket.phenotypic_features
-        return tuple(dict.fromkeys(f.type.id for f in features if f.excluded))
+        seen, absent = self._states
+        return tuple(term for term in absent if term not in seen)
+
+    @cached_property
+    def conflicting(self) -> tuple[str, ...]:
+        """Ids of the terms said to be there and to be absent: counted as neither."""
+        seen, absent = self._states
+        return tuple(term for term in seen if term in absent)
 
     @cached_property
     def genes(self) -> tuple[str, ...]:
@@ -67,15 +109,36 @@ class Case:
         return (references[0].id, references[0].description) if references else ("", "")
 
     @property
+    def sex(self) -> str:
+        """The sex as a code of the schema; ``UNKNOWN_SEX`` where it is missing or another text."""
+        given = self.phenopacket.subject.sex
+        return given if given in SEXES else SEXES[0]
+
+    @property
     def age_days(self) -> float | None:
-        """Age at the last encounter in days, where it is given as a duration."""
+        """Age at the last encounter in days; before birth it is 0, from a class there is none."""
         element = self.phenopacket.subject.time_at_last_encounter
-        return element.age.days() if element and element.age else None
+        return element.days() if element else None
+
+    @property
+    def age_years(self) -> float | None:
+        """Age at the last encounter in years of 365.25 days."""
+        days = self.age_days
+        return None if days is None else days / YEAR_DAYS
+
+    @cached_property
+    def hpo_releases(self) -> tuple[str, ...]:
+        """Releases of the HPO that the phenopacket names as its resource, sorted."""
+        resources = self.phenopacket.meta_data.resources
+        named = {r.version for r in resources if HPO in (r.namespace_prefix, r.id.upper())}
+        return tuple(sorted(named - {""}))
 
     @property
     def text(self) -> str:
         """Words to search: labels of observed terms, the disease, genes and titles."""
-        labels = [f.type.label for f in self.phenopacket.phenotypic_features if not f.excluded]
+        observed = set(self.observed)
+        terms = [feature.type for feature in self.phenopacket.phenotypic_features]
+        labels = [term.label for term in terms if term.id in observed]
         disease = [self.disease.label] if self.disease else []
         titles = [r.description for r in self.phenopacket.meta_data.external_references]
         return "\n".join([*disease, *self.genes, *titles, *labels])

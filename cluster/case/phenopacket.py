@@ -5,19 +5,53 @@ interpreted. JSON names are camelCase, as protobuf's JSON form writes them.
 """
 
 import re
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-AGE = re.compile(
-    r"P(?=.)(?:(\d+(?:\.\d+)?)Y)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)W)?(?:(\d+(?:\.\d+)?)D)?"
-    r"(?:T[\dHMS.]*)?"
+NUMBER = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)"
+AGE: Final = re.compile(
+    rf"P(?=.)(?:{NUMBER}Y)?(?:{NUMBER}M)?(?:{NUMBER}W)?(?:{NUMBER}D)?"
+    rf"(?:T(?=.)(?:{NUMBER}H)?(?:{NUMBER}M)?(?:{NUMBER}S)?)?"
 )
-AGE_UNITS_DAYS = (365.25, 30.4375, 7.0, 1.0)
+YEAR_DAYS: Final = 365.25
+AGE_UNITS_DAYS: Final = (YEAR_DAYS, YEAR_DAYS / 12, 7.0, 1.0, 1 / 24, 1 / 1440, 1 / 86_400)
+BIRTH_GESTATION_DAYS: Final = 280.0
+"""Forty weeks of gestation: where birth is put on the scale of a gestational age."""
+
+WEEK_DAYS: Final = 7
+GESTATION_WEEKS_MAX: Final = 45
+ALWAYS: Final = float("inf")
+ONSET_CLASSES: Final[dict[str, tuple[float, float]]] = {
+    "HP:0030674": (-BIRTH_GESTATION_DAYS, 0.0),  # antenatal
+    "HP:0011460": (-BIRTH_GESTATION_DAYS, 70 - BIRTH_GESTATION_DAYS),  # embryonal
+    "HP:0011461": (70 - BIRTH_GESTATION_DAYS, 0.0),  # fetal
+    "HP:0034199": (77 - BIRTH_GESTATION_DAYS, 98 - BIRTH_GESTATION_DAYS),  # late first trimester
+    "HP:0034198": (98 - BIRTH_GESTATION_DAYS, 196 - BIRTH_GESTATION_DAYS),  # second trimester
+    "HP:0034197": (196 - BIRTH_GESTATION_DAYS, 0.0),  # third trimester
+    "HP:0003577": (-BIRTH_GESTATION_DAYS, 1.0),  # congenital: there at birth, so perhaps before
+    "HP:0003623": (0.0, 28.0),  # neonatal
+    "HP:0410280": (28.0, 16 * YEAR_DAYS),  # pediatric
+    "HP:0003593": (28.0, YEAR_DAYS),  # infantile
+    "HP:0011463": (YEAR_DAYS, 5 * YEAR_DAYS),  # childhood
+    "HP:0003621": (5 * YEAR_DAYS, 16 * YEAR_DAYS),  # juvenile
+    "HP:0003581": (16 * YEAR_DAYS, ALWAYS),  # adult
+    "HP:0011462": (16 * YEAR_DAYS, 40 * YEAR_DAYS),  # young adult
+    "HP:0025708": (16 * YEAR_DAYS, 19 * YEAR_DAYS),  # early young adult
+    "HP:0025709": (19 * YEAR_DAYS, 25 * YEAR_DAYS),  # intermediate young adult
+    "HP:0025710": (25 * YEAR_DAYS, 40 * YEAR_DAYS),  # late young adult
+    "HP:0003596": (40 * YEAR_DAYS, 60 * YEAR_DAYS),  # middle age
+    "HP:0003584": (60 * YEAR_DAYS, ALWAYS),  # late
+}
+"""First day and end of the classes of onset, in days from birth, as the HPO defines them."""
+
+SEXES: Final = ("UNKNOWN_SEX", "FEMALE", "MALE", "OTHER_SEX")
 
 Text = Annotated[str, Field(max_length=4096)]
 Curie = Annotated[str, Field(pattern=r"^[A-Za-z][\w.-]*:\S+$", max_length=128)]
+Span = tuple[float, float]
+"""The first day and the end of a time in a life, in days from birth; before it is negative."""
 
 
 class Message(BaseModel):
@@ -36,24 +70,41 @@ class OntologyClass(Message):
 
 
 class Age(Message):
-    """An age as an ISO 8601 duration."""
+    """An age as an ISO 8601 duration; one that cannot be read is kept as it came."""
 
-    iso8601duration: Annotated[str, Field(pattern=r"^P\S{1,30}$", alias="iso8601duration")]
+    iso8601duration: Annotated[Text, Field(alias="iso8601duration")] = ""
 
     def days(self) -> float | None:
         """Return the age in days, or None where the duration cannot be read."""
+        span = self.span_days()
+        return span[0] if span else None
+
+    def span_days(self) -> Span | None:
+        """Return the age and the end of its last unit: P3Y is three and not yet four."""
         found = AGE.fullmatch(self.iso8601duration)
         if not found:
             return None
         parts = zip(found.groups(), AGE_UNITS_DAYS, strict=True)
-        return sum(float(number or 0) * unit for number, unit in parts)
+        given = [(float(number), unit) for number, unit in parts if number]
+        days = sum(number * unit for number, unit in given)
+        return (days, days + given[-1][1]) if given else None
 
 
 class GestationalAge(Message):
     """An age before birth."""
 
-    weeks: int
+    weeks: int = 0
     days: int = 0
+
+    def span_days(self) -> Span | None:
+        """Return the day before birth; None for what is no gestational age."""
+        if not (0 <= self.weeks <= GESTATION_WEEKS_MAX and 0 <= self.days < WEEK_DAYS):
+            return None
+        day = min(self.weeks * WEEK_DAYS + self.days - BIRTH_GESTATION_DAYS, -1.0)
+        return day, day + 1
+
+
+TimeForm = Literal["duration", "gestational_age", "ontology_class", "other"]
 
 
 class TimeElement(Message):
@@ -62,6 +113,34 @@ class TimeElement(Message):
     age: Age | None = None
     gestational_age: GestationalAge | None = None
     ontology_class: OntologyClass | None = None
+
+    @property
+    def form(self) -> TimeForm:
+        """Which form it has; the rare forms are kept in the document and not interpreted."""
+        if self.age:
+            return "duration"
+        if self.gestational_age:
+            return "gestational_age"
+        return "ontology_class" if self.ontology_class else "other"
+
+    @property
+    def is_invalid(self) -> bool:
+        """Whether it is a duration or a gestational age that cannot be read."""
+        return self.form in ("duration", "gestational_age") and self.span_days() is None
+
+    def days(self) -> float | None:
+        """Return the days since birth: 0 before it, None for a class or what cannot be read."""
+        if self.ontology_class or (span := self.span_days()) is None:
+            return None
+        return max(span[0], 0.0)
+
+    def span_days(self) -> Span | None:
+        """Return when it was as far as it is known, or None where it cannot be compared."""
+        if self.age:
+            return self.age.span_days()
+        if self.gestational_age:
+            return self.gestational_age.span_days()
+        return ONSET_CLASSES.get(self.ontology_class.id) if self.ontology_class else None
 
 
 class Individual(Message):
@@ -100,6 +179,13 @@ class VariationDescriptor(Message):
     gene_context: GeneContext | None = None
     expressions: tuple[Expression, ...] = ()
     allelic_state: OntologyClass | None = None
+    structural_type: object = None
+    vcf_record: object = None
+
+    @property
+    def has_no_place(self) -> bool:
+        """Whether it is a structural variant by its label alone, without coordinates."""
+        return bool(self.structural_type) and not (self.vcf_record or self.expressions)
 
 
 class VariantInterpretation(Message):
@@ -115,10 +201,15 @@ class GenomicInterpretation(Message):
     variant_interpretation: VariantInterpretation | None = None
     gene: GeneContext | None = None
 
+    @property
+    def variant(self) -> VariationDescriptor | None:
+        """The variant, where there is one."""
+        found = self.variant_interpretation
+        return found.variation_descriptor if found else None
+
     def gene_symbol(self) -> str:
         """Return the gene's symbol, or an empty text."""
-        variant = self.variant_interpretation
-        described = variant.variation_descriptor if variant else None
+        described = self.variant
         context = described.gene_context if described else self.gene
         return context.symbol if context else ""
 
@@ -153,9 +244,19 @@ class ExternalReference(Message):
     description: Text = ""
 
 
+class Resource(Message):
+    """An ontology or nomenclature that a phenopacket was written with."""
+
+    id: Text = ""
+    version: Text = ""
+    namespace_prefix: Text = ""
+
+
 class MetaData(Message):
     """Where the phenopacket comes from."""
 
+    phenopacket_schema_version: Text = ""
+    resources: tuple[Resource, ...] = ()
     external_references: tuple[ExternalReference, ...] = ()
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from cluster.case.case import Case
 from cluster.case.phenopacket import (
+    SEXES,
     Disease,
     GeneContext,
     GenomicInterpretation,
@@ -26,7 +27,6 @@ TOP_YEARS: Final = 90
 DAYS_A_YEAR: Final = 365.25
 SCHEMA_VERSION: Final = "2.0"
 
-SEXES: Final = ("UNKNOWN_SEX", "FEMALE", "MALE", "OTHER_SEX")
 PROGRESS: Final = ("UNKNOWN_PROGRESS", "IN_PROGRESS", "COMPLETED", "SOLVED", "UNSOLVED")
 STATUSES: Final = ("UNKNOWN_STATUS", "REJECTED", "CANDIDATE", "CONTRIBUTORY", "CAUSATIVE")
 SYNTAXES: Final = (

@@ -1,6 +1,7 @@
 """What goes into an ingest and what is said about it (B1, B2)."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -44,8 +45,26 @@ class IngestReport(BaseModel):
     refused: int = 0
     observed_terms: int = 0
     excluded_terms: int = 0
+    ontology: str = ""
+    """Version of the ontology in which the terms were placed."""
+    hpo_releases: dict[str, int] = {}
+    """Cases by the HPO release that they say they were written with; or ``missing``."""
+    facts: dict[str, int] = {}
+    """Cases by what they lack and in which form they give it, such as ``age.gestational_age``.
+
+    ``feature_onset.*`` and ``label.differs`` count features. What is zero is left out.
+    """
     findings: list[Finding] = []
 
     def by_code(self) -> dict[str, int]:
         """Count the findings by code."""
         return dict(sorted(Counter(finding.code for finding in self.findings).items()))
+
+
+def total_facts(reports: Iterable[IngestReport]) -> dict[str, int]:
+    """Add up the facts of several ingests, and the releases that their cases were written with."""
+    total: Counter[str] = Counter()
+    for report in reports:
+        total.update(report.facts)
+        total.update({f"hpo_release.{name}": n for name, n in report.hpo_releases.items()})
+    return dict(sorted(total.items()))

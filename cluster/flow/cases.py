@@ -16,14 +16,16 @@ INGEST = "ingest"
 def ingest(platform: Platform, source: Source) -> IngestReport:
     """Take in a source, once: durable first, then findable (S310, S400).
 
-    The same files again return the first report and change nothing; changed files are read anew.
+    The same files again return the first report and change nothing; changed files are read anew,
+    and so are all where the ontology is another one.
     """
-    caller, digest = _caller(source), fingerprint(source)
+    ontology = platform.ontology
+    caller, digest = _caller(source), key_of(fingerprint(source), ontology.version)
     with platform.ledger.begin() as tx:
         last = journal.last_answer(tx, caller)
         done = last.response if last and last.body_digest == digest else None
         if done is None:
-            intake = take_in(read_records(source), platform.ontology, source)
+            intake = take_in(read_records(source), ontology, source)
             counts = case_rows.put_cases(
                 tx,
                 ((taken.case, taken.category) for taken in intake.cases),
@@ -36,6 +38,9 @@ def ingest(platform: Platform, source: Source) -> IngestReport:
                 refused=intake.refused,
                 observed_terms=sum(len(taken.case.observed) for taken in intake.cases),
                 excluded_terms=sum(len(taken.case.excluded) for taken in intake.cases),
+                ontology=ontology.version,
+                hpo_releases=dict(sorted(intake.facts.hpo_releases.items())),
+                facts=intake.facts.result(),
                 findings=intake.findings,
             )
             done = report.model_dump_json()

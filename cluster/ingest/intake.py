@@ -4,13 +4,17 @@ One bad record never stops the rest. Equal profiles of different people are diff
 equal id is not.
 """
 
+import gc
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from cluster.case.case import Case, read_case
-from cluster.contracts.ingest import Finding, Level, Source
+from cluster.contracts.ingest import Finding, Source
 from cluster.errors import CaseInvalid
 from cluster.ids import sha256
+from cluster.ingest.facts import Facts
+from cluster.ingest.remarks import Remark, case_remarks, term_remarks
 from cluster.ontology import Ontology, Terms
 
 
@@ -29,6 +33,8 @@ class TakenCase:
 
     case: Case
     terms: Terms
+    """Of the observed terms."""
+    excluded: Terms
     category: str
 
 
@@ -40,6 +46,19 @@ class Intake:
     refused: int = 0
     cases: list[TakenCase] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    facts: Facts = field(default_factory=Facts)
+
+
+@dataclass
+class _Known:
+    """What earlier records of the same ingest said."""
+
+    cases: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Place and digest by case id."""
+    titles: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Places by publication and title."""
+    labels: dict[tuple[str, str], bool] = field(default_factory=dict)
+    """Whether a label differs from the ontology's, by term id and label."""
 
 
 def take_in(
@@ -53,38 +72,67 @@ def take_in(
         source: of records shared between platforms, take only the part that is named here;
             what cannot be read is reported by the first part.
     """
-    share = source or Source(files=())
-    intake = Intake()
-    seen: dict[str, tuple[str, str]] = {}
-    for record in records:
-        if isinstance(record, Finding):
-            if share.part == 0:
-                intake.findings.append(record)
-            continue
-        try:
-            case = read_case(record.content)
-        except CaseInvalid as error:
-            if share.part == 0:
-                intake.read += 1
-                intake.refused += 1
-                message = f"{error.what}; at {error.where}" if error.where else error.what
-                intake.findings.append(_finding("refused", error.code, record, message=message))
-            continue
-        is_mine = share.parts == 1 or part_of(case, share.parts) == share.part
-        is_repeated = case.case_id in seen
-        place = f"{record.file}:{record.line}"
-        first = seen.setdefault(case.case_id, (place, case.digest))
-        if not is_mine:
-            continue
-        intake.read += 1
-        if is_repeated:
-            intake.refused += 1
-            intake.findings.append(_repeated(record, case, *first))
-            continue
-        taken = _placed(case, ontology)
-        intake.cases.append(taken)
-        intake.findings.extend(_remarks(record, taken))
+    intake, known, share = Intake(), _Known(), source or Source(files=())
+    with _collector_paused():
+        for record in records:
+            if isinstance(record, Finding):
+                if share.part == 0:
+                    intake.findings.append(record)
+                continue
+            try:
+                case = read_case(record.content)
+            except CaseInvalid as error:
+                if share.part == 0:
+                    _refuse(intake, record, error)
+                continue
+            _take(intake, known, record, case, ontology, share)
     return intake
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Let cases pile up: they hold no cycles, and looking for some takes most of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _refuse(intake: Intake, record: Record, error: CaseInvalid) -> None:
+    intake.read += 1
+    intake.refused += 1
+    message = f"{error.what}; at {error.where}" if error.where else error.what
+    intake.findings.append(_finding(record, "", Remark("refused", error.code, message)))
+
+
+def _take(
+    intake: Intake, known: _Known, record: Record, case: Case, ontology: Ontology, share: Source
+) -> None:
+    """Take a case of the share in, unless its id was there before."""
+    is_mine = share.parts == 1 or part_of(case, share.parts) == share.part
+    is_repeated = case.case_id in known.cases
+    place = f"{record.file}:{record.line}"
+    first = known.cases.setdefault(case.case_id, (place, case.digest))
+    if not is_mine:
+        return
+    intake.read += 1
+    if is_repeated:
+        intake.refused += 1
+        intake.findings.append(_finding(record, case.case_id, _repeated(case, *first)))
+        return
+    taken = _placed(case, ontology)
+    intake.cases.append(taken)
+    intake.facts.add(case)
+    remarks = [
+        *term_remarks(taken.terms, taken.excluded, ontology),
+        *case_remarks(case),
+        *_label_remarks(case, known, intake.facts, ontology),
+        *_title_remarks(case, known, place),
+    ]
+    intake.findings.extend(_finding(record, case.case_id, remark) for remark in remarks)
 
 
 def part_of(case: Case, parts: int) -> int:
@@ -93,42 +141,51 @@ def part_of(case: Case, parts: int) -> int:
 
 
 def _placed(case: Case, ontology: Ontology) -> TakenCase:
-    terms = ontology.resolve(case.observed)
-    return TakenCase(case, terms, ontology.category(terms.rows))
+    terms, excluded = ontology.resolve(case.observed), ontology.resolve(case.excluded)
+    return TakenCase(case, terms, excluded, ontology.category(terms.rows))
 
 
-def _repeated(record: Record, case: Case, first: str, digest: str) -> Finding:
+def _repeated(case: Case, first: str, digest: str) -> Remark:
     same = case.digest == digest
     code = "case_repeated" if same else "case_id_conflict"
     kind = "the same case" if same else "another case with the same id"
-    message = f"{kind} stands at {first}; the first one counts"
-    return _finding("refused", code, record, case.case_id, message)
+    return Remark("refused", code, f"{kind} stands at {first}; the first one counts")
 
 
-def _remarks(record: Record, taken: TakenCase) -> Iterator[Finding]:
-    case, terms = taken.case, taken.terms
-    for given, now in terms.replaced:
-        message = f"{given} is obsolete; found under {now}"
-        yield _finding("note", "term_obsolete", record, case.case_id, message)
-    for unknown in terms.unknown:
-        message = f"{unknown} is not in the installed ontology; kept, not used for search"
-        yield _finding("warning", "term_unknown", record, case.case_id, message)
-    if not case.observed:
-        message = "no observed term; the case cannot be found by phenotype"
-        yield _finding("warning", "no_observed_term", record, case.case_id, message)
-    if case.disease is None:
-        message = "no disease; the case has no class and is not screened"
-        yield _finding("warning", "no_disease", record, case.case_id, message)
+def _label_remarks(case: Case, known: _Known, facts: Facts, ontology: Ontology) -> Iterator[Remark]:
+    """Count labels that differ from today's names; each pair of id and label is named once."""
+    for feature in case.phenopacket.phenotypic_features:
+        term = feature.type
+        pair = term.id, term.label
+        differs = known.labels.get(pair)
+        if differs is None:
+            name = ontology.current_name(term.id)
+            differs = known.labels[pair] = bool(name and term.label and name != term.label)
+            if differs:
+                message = f"{term.id} has another label than {name!r}; the id counts"
+                yield Remark("note", "label_differs", message)
+        facts.counts["label.differs"] += differs
 
 
-def _finding(
-    level: Level, code: str, record: Record, case_id: str = "", message: str = ""
-) -> Finding:
+def _title_remarks(case: Case, known: _Known, place: str) -> Iterator[Remark]:
+    """Name a publication that comes with another title than before; its id counts."""
+    for reference in case.phenopacket.meta_data.external_references:
+        if not (reference.id and reference.description):
+            continue
+        places = known.titles.setdefault(reference.id, {})
+        if reference.description not in places:
+            if places:
+                message = f"{reference.id} has another title at {next(iter(places.values()))}"
+                yield Remark("note", "publication_title", f"{message}; the id counts")
+            places[reference.description] = place
+
+
+def _finding(record: Record, case_id: str, remark: Remark) -> Finding:
     return Finding(
-        level=level,
-        code=code,
+        level=remark.level,
+        code=remark.code,
         file=record.file,
         line=record.line,
         case_id=case_id,
-        message=message,
+        message=remark.message,
     )

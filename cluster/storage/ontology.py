@@ -1,85 +1,173 @@
-"""Where the ontology comes from: the HPO release that the ``hpo3`` package carries.
+"""Where the ontology comes from: an ``hp.obo`` file, else the release that ``hpo3`` carries.
 
 The table is built once into the data folder and then memory-mapped, so that many processes share
-one copy (building takes about a second and 200 MB, mapping nothing).
+one copy (building takes seconds and some hundred MB, mapping nothing). Its file is named by what it
+was made from: another source is another file, and an old one never stands for a new one.
+
+Information content is -ln of the share of OMIM diseases that have the term or one below it. An
+``hp.obo`` has no diseases: those of the embedded release are placed in the given hierarchy.
 """
 
+import importlib.metadata
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import ipc
+from scipy import sparse
 
+from cluster.ids import sha256
 from cluster.ingest.simulation import AnnotatedDisease
-from cluster.ontology import TABLE, Ontology
+from cluster.ontology import TABLE, Floats, Ontology, term_id
 from cluster.storage.files import write_durably
+from cluster.storage.obo import ReleasedTerm, parse_obo, read_bytes
 
-VERSION = b"hpo_version"
+VERSION: Final = b"hpo_version"
+FORM: Final = 2
+"""Raised when tables are made in another way, so that those of before are made anew."""
+DIGEST_CHARS: Final = 16
+VERSION_CHARS: Final = 8
 
 
-def load_ontology(data_dir: Path) -> Ontology:
-    """Open the ontology's table in the data folder, building it where it is missing."""
-    path = data_dir / "ontology.arrow"
+def load_ontology(data_dir: Path, hpo_path: str = "") -> Ontology:
+    """Open the ontology's table in the data folder, building it where it is missing.
+
+    Args:
+        data_dir: folder where the table is kept.
+        hpo_path: ``hp.obo`` or ``hp.obo.gz``; the embedded release where it is empty.
+
+    Raises:
+        SourceUnreadable: nothing usable lies at ``hpo_path``.
+    """
+    content = read_bytes(Path(hpo_path)) if hpo_path else b""
+    digest = sha256(content)[:DIGEST_CHARS]
+    embedded = f"hpo3-{importlib.metadata.version('hpo3')}"
+    source = f"{digest}-{embedded}" if hpo_path else embedded
+    path = data_dir / f"ontology-{source}-{FORM}.arrow"
     if not path.exists():
-        table = _table_from_hpo3()
-        sink = pa.BufferOutputStream()
-        with ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table)
-        write_durably(path, sink.getvalue().to_pybytes())
-    with pa.memory_map(str(path)) as source:
-        table = ipc.open_file(source).read_all()
+        if hpo_path:
+            release, terms = parse_obo(content, Path(hpo_path))
+            version = f"HPO {release or 'without a date'} (hp.obo {digest[:VERSION_CHARS]})"
+        else:
+            version, terms = _embedded_terms()
+        _write(path, _table(terms, version))
+    with pa.memory_map(str(path)) as source_file:
+        table = ipc.open_file(source_file).read_all()
     return Ontology(table, version=(table.schema.metadata or {})[VERSION].decode())
 
 
-def _table_from_hpo3() -> pa.Table:
-    release = _release()
-    terms = sorted(release, key=int)
-    row_of = {int(term): row for row, term in enumerate(terms)}
-    diseases = len(release.omim_diseases)
-    successor = {int(t): int(t.replaced_by[3:]) for t in terms if t.replaced_by}
-    replaced = [
-        row_of[_last(int(term), successor)] if int(term) in successor else None for term in terms
-    ]
-    columns = [
-        [int(term) for term in terms],
+def load_annotated_diseases(ontology: Ontology | None = None) -> list[AnnotatedDisease]:
+    """Read the OMIM diseases that the embedded release annotates, by id.
+
+    Args:
+        ontology: where it is given, terms are those that it has today, and the others are left out.
+    """
+    found = []
+    for disease in _diseases():
+        numbers = sorted(map(int, disease.hpo))
+        if ontology is not None:
+            rows = ontology.resolve(map(term_id, numbers)).rows
+            numbers = sorted(int(ontology.numbers[row]) for row in rows)
+        found.append(AnnotatedDisease(f"OMIM:{int(disease.id)}", disease.name, tuple(numbers)))
+    return found
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    sink = pa.BufferOutputStream()
+    with ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    write_durably(path, sink.getvalue().to_pybytes())
+
+
+def _table(given: Sequence[ReleasedTerm], version: str) -> pa.Table:
+    """Build the table of a release without cycles."""
+    terms = sorted(given, key=lambda term: term.number)
+    row_of = {term.number: row for row, term in enumerate(terms)}
+    parents = [[row_of[above] for above in term.parents] for term in terms]
+    ancestors = _ancestors(parents)
+    today = _today(terms)
+    columns: list[Any] = [
+        [term.number for term in terms],
         [term.name for term in terms],
-        [sorted(row_of[number] for number in term.parent_ids()) for term in terms],
-        [
-            sorted({row, *(row_of[int(above)] for above in term.all_parents)})
-            for row, term in enumerate(terms)
-        ],
-        [_information(term, diseases) for term in terms],
-        replaced,
-        [term.is_obsolete for term in terms],
+        parents,
+        ancestors,
+        _information(ancestors, {number: row_of[now] for number, now in today.items()}),
+        [row_of.get(today.get(term.number, -1)) if term.obsolete else None for term in terms],
+        [term.obsolete for term in terms],
+        [term.synonyms for term in terms],
+        [term.definition for term in terms],
     ]
     arrays = [pa.array(c, field.type) for c, field in zip(columns, TABLE, strict=True)]
-    schema = TABLE.with_metadata({VERSION: f"HPO {release.version()} (hpo3)".encode()})
-    return pa.Table.from_arrays(arrays, schema=schema)
+    return pa.Table.from_arrays(arrays, schema=TABLE.with_metadata({VERSION: version.encode()}))
 
 
-def _last(number: int, successor: dict[int, int]) -> int:
-    """Follow successors to the term that stands today."""
-    passed = {number}
-    while number in successor and successor[number] not in passed:
-        number = successor[number]
-        passed.add(number)
-    return number
+def _ancestors(parents: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Return the rows above each term with its own, ascending."""
+    known: dict[int, frozenset[int]] = {}
+
+    def above(row: int) -> frozenset[int]:
+        if row not in known:
+            known[row] = frozenset({row}).union(*(above(parent) for parent in parents[row]))
+        return known[row]
+
+    return [sorted(above(row)) for row in range(len(parents))]
 
 
-def _information(term: object, diseases: int) -> float:
-    """Return -ln(share of diseases); a term no disease has is as rare as one in all of them."""
-    known = float(term.information_content.omim)  # type: ignore[attr-defined]  # untyped package
-    return known if known > 0 or int(term) <= 1 else math.log(diseases)  # type: ignore[call-overload]
+def _today(terms: Sequence[ReleasedTerm]) -> dict[int, int]:
+    """Return the living term that stands for each number; obsolete ones that end nowhere lack."""
+    by_number = {term.number: term for term in terms}
+    found = {}
+    for term in terms:
+        passed: set[int] = set()
+        now: ReleasedTerm | None = term
+        while now is not None and now.obsolete and now.number not in passed:
+            passed.add(now.number)
+            now = by_number.get(-1 if now.replaced_by is None else now.replaced_by)
+        if now is not None and not now.obsolete:
+            found[term.number] = now.number
+    return found
 
 
-def load_annotated_diseases() -> list[AnnotatedDisease]:
-    """Read the OMIM diseases that the embedded release annotates, by id."""
+def _information(ancestors: Sequence[Sequence[int]], row_of: dict[int, int]) -> Floats:
+    """Return -ln(share of diseases) by row; a term no disease has is as rare as one in all."""
+    diseases = _diseases()
+    annotated = [[row_of[int(n)] for n in disease.hpo if int(n) in row_of] for disease in diseases]
+    n_terms, n_diseases = len(ancestors), len(diseases)
+    has = _indicator(annotated, n_terms) @ _indicator(ancestors, n_terms)
+    counts = np.bincount(has.indices, minlength=n_terms)
+    shares = np.log(n_diseases / np.maximum(counts, 1))
+    information: Floats = np.where(counts > 0, shares, math.log(n_diseases)).astype(np.float32)
+    return information
+
+
+def _indicator(lists: Sequence[Sequence[int]], width: int) -> sparse.csr_array:
+    """Return a matrix [lists, width] with a 1 in each column that a row's list names."""
+    indptr = np.concatenate([[0], np.cumsum([len(one) for one in lists])])
+    columns = np.fromiter((column for one in lists for column in one), np.int64, int(indptr[-1]))
+    ones = np.ones(len(columns), np.int32)
+    return sparse.csr_array((ones, columns, indptr), shape=(len(lists), width))
+
+
+def _embedded_terms() -> tuple[str, list[ReleasedTerm]]:
     release = _release()
-    return [
-        AnnotatedDisease(f"OMIM:{int(disease.id)}", disease.name, tuple(sorted(disease.hpo)))
-        for disease in sorted(release.omim_diseases, key=lambda disease: int(disease.id))
+    terms = [
+        ReleasedTerm(
+            int(term),
+            term.name,
+            tuple(sorted(map(int, term.parent_ids()))),
+            term.is_obsolete,
+            int(term.replaced_by[3:]) if term.replaced_by else None,
+        )
+        for term in release
     ]
+    return f"HPO {release.version()} (hpo3)", terms
+
+
+def _diseases() -> list[Any]:
+    return sorted(_release().omim_diseases, key=lambda disease: int(disease.id))
 
 
 def _release() -> Any:  # noqa: ANN401 - untyped package

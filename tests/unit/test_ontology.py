@@ -96,3 +96,25 @@ def test_terms_above_the_organ_systems_have_no_category(small_ontology: Ontology
 def test_numbers_ascend(small_ontology: Ontology) -> None:
     """A4: rows are sorted by term number, so that a row order is one order everywhere."""
     assert np.all(np.diff(small_ontology.numbers) > 0)
+
+
+def test_a_sign_is_told_from_a_mode(small_ontology: Ontology) -> None:
+    """B2: only Phenotypic abnormality and what is below it are signs."""
+    signs = [row for row in range(len(small_ontology.numbers)) if small_ontology.is_phenotypic(row)]
+    assert signs == [ABNORMALITY, NERVES, SEIZURE, HEART, HEART_SHAPE, TONIC, BOTH]
+
+
+def test_only_a_living_term_has_a_current_name(small_ontology: Ontology) -> None:
+    """B2: labels are compared with today's names, and an obsolete id has none."""
+    assert small_ontology.current_name("HP:0001250") == "Seizure"
+    assert small_ontology.current_name("HP:0009000") == ""
+    assert small_ontology.current_name("HP:0000002") == ""
+    assert small_ontology.label("HP:0009000") == "Fit"
+
+
+def test_what_is_given_twice_is_placed_once(small_ontology: Ontology) -> None:
+    """B2: an id that is repeated is one row, one replacement, one unknown."""
+    terms = small_ontology.resolve(["HP:0009000", "HP:0000002", "HP:0001250"] * 2)
+    assert terms.rows == (SEIZURE,)
+    assert terms.replaced == (("HP:0009000", "HP:0001250"),)
+    assert terms.unknown == ("HP:0000002",)

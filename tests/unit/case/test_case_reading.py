@@ -23,12 +23,17 @@ CANARY = "Wilhelmine-Canary"
         ("P2W", 14.0),
         ("P1Y2M3W4D", 365.25 + 2 * 30.4375 + 21 + 4),
         ("P0.5Y", 182.625),
-        ("P1DT12H", 1.0),
+        ("P1DT12H", 1.5),
+        ("PT6H", 0.25),
         ("P0D", 0.0),
         ("P6", None),
         ("PY", None),
         ("P1M1Y", None),
         ("P-3Y", None),
+        ("", None),
+        ("P1DT", None),
+        ("45", None),
+        ("P" + "9" * 400 + "Y", None),
     ],
 )
 def test_an_age_is_read_in_days(text: str, days: float | None) -> None:
@@ -37,20 +42,64 @@ def test_an_age_is_read_in_days(text: str, days: float | None) -> None:
     assert found == (None if days is None else pytest.approx(days))
 
 
+YEAR = 365.25
+
+
 @pytest.mark.parametrize(
-    ("element", "days"),
+    ("element", "days", "span"),
     [
-        ({"age": {"iso8601duration": "P2D"}}, 2.0),
-        ({"gestationalAge": {"weeks": 30, "days": 2}}, None),
-        ({"ontologyClass": {"id": "HP:0003593", "label": "Infantile onset"}}, None),
-        ({"ageRange": {"start": {"iso8601duration": "P1Y"}}}, None),
+        ({"age": {"iso8601duration": "P2D"}}, 2.0, (2.0, 3.0)),
+        ({"age": {"iso8601duration": "P3Y"}}, 3 * YEAR, (3 * YEAR, 4 * YEAR)),
+        ({"age": {"iso8601duration": "soon"}}, None, None),
+        ({"gestationalAge": {"weeks": 30, "days": 2}}, 0.0, (-68.0, -67.0)),
+        ({"gestationalAge": {"days": 5}}, 0.0, (-275.0, -274.0)),
+        ({"gestationalAge": {"weeks": 41}}, 0.0, (-1.0, 0.0)),
+        ({"gestationalAge": {"weeks": 99}}, None, None),
+        ({"ontologyClass": {"id": "HP:0003593"}}, None, (28.0, YEAR)),
+        ({"ontologyClass": {"id": "HP:0001250"}}, None, None),
+        ({"ageRange": {"start": {"iso8601duration": "P1Y"}}}, None, None),
     ],
 )
-def test_only_a_duration_has_days(element: object, days: float | None) -> None:
-    """B1: the other forms of a time are kept, and not turned into a number."""
+def test_each_form_of_a_time_is_read(
+    element: object, days: float | None, span: tuple[float, float] | None
+) -> None:
+    """B1: an age before birth is 0, a class is no number; all forms are compared where they can."""
     case = a_case(subject={"id": "1", "timeAtLastEncounter": element})
+    time = case.phenopacket.subject.time_at_last_encounter
     assert case.age_days == days
+    assert case.age_years == (None if days is None else days / YEAR)
+    assert time is not None and time.span_days() == span
     assert json.loads(case.document)["subject"]["timeAtLastEncounter"] == element
+
+
+@pytest.mark.parametrize(
+    ("subject", "sex"),
+    [
+        ({"sex": "FEMALE"}, "FEMALE"),
+        ({"sex": "OTHER_SEX"}, "OTHER_SEX"),
+        ({}, "UNKNOWN_SEX"),
+        ({"sex": "lady"}, "UNKNOWN_SEX"),
+    ],
+)
+def test_the_sex_is_a_code(subject: dict[str, str], sex: str) -> None:
+    """B1: the sex is a code of the schema, and what is none is unknown."""
+    assert a_case(subject=subject).sex == sex
+
+
+@pytest.mark.parametrize(
+    ("resources", "releases"),
+    [
+        ([{"id": "hp", "version": "2025-11-24", "namespacePrefix": "HP"}], ("2025-11-24",)),
+        ([{"id": "hp", "version": "2024-02-27"}, {"id": "so", "version": "1"}], ("2024-02-27",)),
+        ([{"id": "x", "version": "2", "namespacePrefix": "HP"}, {"id": "hp"}], ("2",)),
+        ([], ()),
+    ],
+)
+def test_the_hpo_release_is_that_of_the_resource(
+    resources: list[dict[str, str]], releases: tuple[str, ...]
+) -> None:
+    """B2: a case knows the release of the ontology that it was written with."""
+    assert a_case(metaData={"resources": resources}).hpo_releases == releases
 
 
 def diagnosis(disease: str) -> dict[str, object]:
@@ -65,6 +114,7 @@ def diagnosis(disease: str) -> dict[str, object]:
         ([{"id": "i", "diagnosis": {}}], [("OMIM:2", False)], "OMIM:2"),
         ([], [("OMIM:2", True), ("OMIM:3", False)], "OMIM:3"),
         ([], [("OMIM:2", True)], None),
+        ([diagnosis("OMIM:1")], [("OMIM:1", True), ("OMIM:3", False)], "OMIM:3"),
         ([], [], None),
     ],
 )
@@ -86,6 +136,15 @@ def test_observed_and_excluded_are_kept_apart_each_once() -> None:
     assert case.excluded == ("HP:0000003",)
 
 
+def test_what_is_said_both_ways_is_neither() -> None:
+    """A4: a term observed and excluded in one case is in neither set, nor in the text."""
+    terms = ("HP:0001250", "HP:0001626")
+    case = a_case(observed=terms, excluded=("HP:0001250",))
+    assert (case.observed, case.excluded) == (("HP:0001626",), ())
+    assert case.conflicting == ("HP:0001250",)
+    assert "Heart" in case.text and "Seizure" not in case.text
+
+
 def test_genes_come_from_variants_and_from_genes() -> None:
     """A4: a gene counts whether a variant names it or the interpretation itself; sorted, once."""
     context = {"geneContext": {"valueId": "HGNC:1", "symbol": "NF1"}}
@@ -101,9 +160,9 @@ def test_genes_come_from_variants_and_from_genes() -> None:
 
 def test_the_text_to_search_has_no_excluded_labels() -> None:
     """A4: a search for words never finds a case by what it does not have."""
-    case = a_case(observed=("HP:0000001",), excluded=("HP:0000002",), publication="PMID:1")
-    assert "seen" in case.text
-    assert "absent" not in case.text
+    case = a_case(observed=("HP:0001250",), excluded=("HP:0001626",), publication="PMID:1")
+    assert "Seizure" in case.text
+    assert "Heart" not in case.text
     assert "About PMID:1" in case.text
     assert case.publication == ("PMID:1", "About PMID:1")
 
@@ -163,7 +222,7 @@ FEATURE = {"type": {"id": "HP:0000001"}}
         (
             {
                 "id": "a",
-                "subject": {"timeAtLastEncounter": {"age": {"iso8601duration": CANARY}}},
+                "subject": {"timeAtLastEncounter": {"age": {"iso8601duration": [CANARY]}}},
             },
             "subject.timeAtLastEncounter.age.iso8601duration",
         ),

@@ -30,7 +30,7 @@ def codes(intake: Intake) -> list[tuple[str, str, int]]:
         ({"disease": None}, [("warning", "no_disease")]),
         (
             {"observed": [], "excluded": ["HP:0001250"], "disease": None},
-            [("warning", "no_observed_term"), ("warning", "no_disease")],
+            [("warning", "no_disease"), ("warning", "no_observed_term")],
         ),
     ],
 )

@@ -4,9 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders import a_small_ontology
 
 from cluster.ontology import TABLE, Ontology
-from cluster.storage.ontology import load_ontology
+from cluster.storage.ontology import load_annotated_diseases, load_ontology
+
+EPILEPSY = "OMIM:607208"
+"""Dravet syndrome."""
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +33,31 @@ def test_the_release_is_named_and_opened_again_from_its_file(
     assert again.table.equals(embedded.table)
     assert embedded.table.schema.equals(TABLE)
     assert len(embedded.numbers) > 15_000
+    assert embedded.synonyms(0) == () and embedded.definition(0) == ""
+
+
+def test_an_old_file_never_stands_for_the_installed_release(
+    embedded: Ontology, ontology_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B2: another release of the package makes another table, and leaves the first one alone."""
+    (old,) = ontology_folder.glob("*.arrow")
+    kept = tmp_path / old.name
+    kept.write_bytes(old.read_bytes())
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "9.9")
+    assert load_ontology(tmp_path).table.equals(embedded.table)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        old.name,
+        "ontology-hpo3-9.9-2.arrow",
+    ]
+
+
+def test_annotated_diseases_are_put_in_todays_terms(embedded: Ontology) -> None:
+    """B2: a disease's terms are those of the ontology at hand; what it lacks is left out."""
+    (small,) = [d for d in load_annotated_diseases(a_small_ontology()) if d.disease_id == EPILEPSY]
+    (whole,) = [d for d in load_annotated_diseases() if d.disease_id == EPILEPSY]
+    assert small.terms == (2069,)
+    assert set(small.terms) < set(whole.terms)
+    assert load_annotated_diseases(embedded)[0] == load_annotated_diseases()[0]
 
 
 def test_ancestors_are_the_closure_of_parents(embedded: Ontology) -> None:
