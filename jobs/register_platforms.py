@@ -1,5 +1,6 @@
 """python -m jobs.register_platforms --out runs/demo [--cases PATH]   begins a run
 
+--at-risk NAME=PERSON_YEARS states a platform's population at risk; the others have the default.
 Registers a platform for each collection of cases (or divides a single one), with its feature tag,
 and links them (S100, S200). The other jobs go on with the run in this folder.
 """
@@ -23,7 +24,8 @@ def work(out: Path, plan: FlowPlan, settings: Settings) -> None:
         name = tag.profile.platform_id
         there = [(to, agreed) for source, to, agreed in links if source == name]
         linked = [to if agreed else f"{to} (no agreement)" for to, agreed in there]
-        at_risk = f"{tag.profile.person_years_at_risk:,.0f}"
+        profile = tag.profile
+        at_risk = f"{profile.person_years_at_risk:,.0f} ({profile.at_risk_origin})"
         table.add_row(name, str(tag.version), tag.profile.kind, at_risk, ", ".join(linked))
     shell.console().print(table)
 

@@ -1,11 +1,13 @@
 """What all jobs share: options, progress, and how errors reach people and exit codes."""
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
+from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.progress import TimeElapsedColumn as Elapsed
@@ -20,9 +22,11 @@ from cluster.report.text import render_summary
 from cluster.settings import Settings, load_settings
 from cluster.storage.files import write_durably
 
+M = TypeVar("M", bound=BaseModel)
 EXIT_INPUT = 2
 EXIT_FAULT = 1
 WIDTH_MIN = 100
+PROBLEMS_SHOWN = 20
 
 Out = Annotated[Path, typer.Option(help="folder of the run: plan, result and report")]
 Set = Annotated[list[str], typer.Option("--set", help="a setting, as name=value; repeatable")]
@@ -35,6 +39,14 @@ Seed = Annotated[int, typer.Option(min=0, help="of everything drawn or trained")
 AsOf = Annotated[str, typer.Option(help="end of the period, ISO 8601; default: today, 0:00 UTC")]
 NoAgreement = Annotated[
     list[str], typer.Option(help="a linked platform without agreement; default: the last one")
+]
+
+AtRisk = Annotated[
+    list[str],
+    typer.Option(
+        help="population at risk of a platform, as NAME=PERSON_YEARS; repeatable; "
+        "default: person_years_at_risk of the settings"
+    ),
 ]
 
 
@@ -88,6 +100,36 @@ def pairs_of(pairs: list[str]) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
+def range_of(option: str, text: str) -> tuple[float | None, float | None]:
+    """Read ``low-high``; either end may be left out.
+
+    Raises:
+        InputError: it is no range of numbers.
+    """
+    low, dash, high = text.partition("-")
+    try:
+        ends = tuple(float(end) if end else None for end in (low, high))
+    except ValueError:
+        ends = ()
+    if text and (not ends or not dash):
+        what = f"{text!r} is not a range"
+        raise InputError(what, option, "Write 0-18, 18- or -18, for example.")
+    return (ends[0], ends[1]) if text else (None, None)
+
+
+def checked(model: type[M], **fields: object) -> M:
+    """Make a message of fields that a user has given.
+
+    Raises:
+        InputError: a field is out of its bounds.
+    """
+    try:
+        return model(**fields)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise InputError(first["msg"], ".".join(map(str, first["loc"]))) from None
+
+
 def plan_from(
     *,
     out: Path,
@@ -100,11 +142,12 @@ def plan_from(
     as_of: str,
     no_agreement: list[str],
     settings: Settings,
+    at_risk: Sequence[str] = (),
 ) -> FlowPlan:
     """Make the plan that the options ask for.
 
     Raises:
-        InputError: the date cannot be read.
+        InputError: the date or a population at risk cannot be read.
     """
     today = SystemClock().now() // DAY_S * DAY_S
     try:
@@ -122,8 +165,29 @@ def plan_from(
         platforms=platforms,
         cases_per_platform=cases_per_platform,
         no_agreement=tuple(no_agreement),
-        settings={name: str(value) for name, value in settings.model_dump().items()},
+        settings=settings.texts(),
+        at_risk=person_years_of(at_risk),
     )
+
+
+def person_years_of(pairs: Sequence[str]) -> dict[str, float]:
+    """Read ``name=person-years`` pairs.
+
+    Raises:
+        InputError: a pair is not of this form, names a platform twice, or has no number from 0 on.
+    """
+    found: dict[str, float] = {}
+    for pair in pairs:
+        name, _, number = pair.partition("=")
+        try:
+            years = float(number)
+        except ValueError:
+            years = math.nan
+        if not name or name in found or not 0 <= years < math.inf:
+            what = f"{pair!r} is not name=person-years, each name once"
+            raise InputError(what, "--at-risk", "Write --at-risk platform-1=2500000, for example.")
+        found[name] = years
+    return found
 
 
 def planned(work: Callable[[Path, FlowPlan, Settings], None]) -> Callable[..., None]:
@@ -139,6 +203,7 @@ def planned(work: Callable[[Path, FlowPlan, Settings], None]) -> Callable[..., N
         seed: Seed = 1,
         as_of: AsOf = "",
         no_agreement: NoAgreement = [],  # noqa: B006 - typer copies it
+        at_risk: AtRisk = [],  # noqa: B006
         settings: Set = [],  # noqa: B006
     ) -> None:
         chosen = settings_from(settings)
@@ -153,6 +218,7 @@ def planned(work: Callable[[Path, FlowPlan, Settings], None]) -> Callable[..., N
             as_of=as_of,
             no_agreement=no_agreement,
             settings=chosen,
+            at_risk=at_risk,
         )
         work(out, plan, chosen)
 

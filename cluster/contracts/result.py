@@ -2,12 +2,13 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from cluster.contracts.ingest import IngestReport
+from cluster.contracts.ingest import Finding, IngestReport
 from cluster.contracts.sharing import (
     DecisionRecord,
     DeliveryStatus,
     PlatformTag,
     RelatedItem,
+    SourceState,
 )
 from cluster.contracts.trend import TrendCard, UpdateReport
 
@@ -22,7 +23,7 @@ class Message(BaseModel):
 
 
 class ClassSummary(Message):
-    """A screened class."""
+    """A screened class: annual incidence, as posterior mean, median and 95 % interval."""
 
     class_id: str
     label: str
@@ -31,10 +32,21 @@ class ClassSummary(Message):
     incidence: float
     incidence_low: float
     incidence_high: float
-    """Posterior mean and 95 % interval, per 100,000 person-years."""
+    """Mean and ends of the interval, per 100,000 person-years; 0 without a population at risk."""
+    incidence_median: float | None = None
+    """None without a population at risk, and in a result of a release that kept none."""
     prior_mean: float
+    """Annual incidence per 100,000; 0 where the prior has no mean."""
     prior_source: str
+    """Its kind, a colon, and what it was made from."""
+    published: str = ""
+    """Published rarity of any kind, with band, region, record and mapping; empty: none."""
     reason: str
+
+    @property
+    def middle(self) -> float:
+        """The median where there is one, else the mean."""
+        return self.incidence if self.incidence_median is None else self.incidence_median
 
 
 class ScreenedCase(Message):
@@ -48,12 +60,45 @@ class ScreenedCase(Message):
     reason: str
 
 
+class RatesFile(Message):
+    """A file of published rates, and what was read of it."""
+
+    file: str
+    sha256: str
+    records: int
+    without_rate: int
+    """Records whose rate is unknown, or that count cases or families."""
+    priors: int
+    """Classes that have a published annual incidence."""
+    findings: tuple[Finding, ...] = ()
+    """The first of them; ``by_code`` counts all."""
+    by_code: dict[str, int] = {}
+
+
+class ScreeningBasis(Message):
+    """What a screening was made with (S310-S330)."""
+
+    person_years: float
+    at_risk_origin: str
+    """Where the person-years come from."""
+    rule: str
+    preset_per_100k: float
+    first_share: float
+    prior_strength: float
+    pooled_platforms: int
+    """Platforms that know their population at risk; their counts make the pooled rates."""
+    pooled_person_years: float
+    rates: RatesFile | None = None
+
+
 class ScreeningReport(Message):
     """Every class and every case of one platform, lowest incidence first."""
 
     platform: str
     classes: list[ClassSummary]
     cases: list[ScreenedCase]
+    basis: ScreeningBasis | None = None
+    """None before the first screening, and in a result of a release that kept none."""
 
     @property
     def rare(self) -> list[ScreenedCase]:
@@ -120,6 +165,8 @@ class FlowPlan(Message):
     no_agreement: tuple[str, ...]
     """Platforms that are linked to the others but have signed no agreement."""
     settings: dict[str, str]
+    at_risk: dict[str, float] = {}
+    """Stated person-years at risk, by platform; the others have the default of the settings."""
 
 
 class FlowResult(Message):
@@ -135,3 +182,5 @@ class FlowResult(Message):
     second_model: TrendCard | None
     update: UpdateReport
     platforms: list[PlatformResult]
+    unavailable: list[SourceState] = []
+    """Sources of related material that left a question of this run without an answer."""

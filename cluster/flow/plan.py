@@ -65,7 +65,8 @@ def sources_of(plan: FlowPlan, folder: Path, settings: Settings) -> dict[str, So
     names = [f"platform-{n}" for n in range(1, plan.platforms + 1)]
     paths = {name: (folder / "cohort" / f"{name}.jsonl").resolve() for name in names}
     if not all(path.exists() for path in paths.values()):
-        ontology, diseases = load_ontology(settings.data_dir), load_annotated_diseases()
+        ontology = load_ontology(settings.data_dir, settings.hpo_path)
+        diseases = load_annotated_diseases(ontology)
         for name, path in paths.items():
             n, seed = plan.cases_per_platform, plan.seed
             drawn = simulated_cases(diseases, ontology, platform=name, n=n, seed=seed)

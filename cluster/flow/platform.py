@@ -1,16 +1,20 @@
 """One sharing platform: its ledger, its index, its keys, and what they are read with."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from cluster.clock import Clock
 from cluster.ids import checked_platform_id, pseudonym
 from cluster.ontology import Ontology
+from cluster.retrieval.diagnosis import RankingModel
 from cluster.retrieval.index import CaseIndex
+from cluster.retrieval.search import CaseSearch
 from cluster.settings import Settings
 from cluster.storage import tables
 from cluster.storage.keys import PlatformKeys, load_keys
 from cluster.storage.ledger import Ledger
+from cluster.storage.ranking import load_ranking
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,16 @@ class Platform:
     keys: PlatformKeys
     settings: Settings
     clock: Clock
+
+    @cached_property
+    def searcher(self) -> CaseSearch:
+        """Searches the index; what it has counted is kept until the index changes."""
+        return CaseSearch(self.index, self.ontology)
+
+    @cached_property
+    def ranking(self) -> RankingModel:
+        """Weights by which what is found is put in order."""
+        return load_ranking(self.settings.ranking_path)
 
     def shared_id(self, case_id: str, audience: str) -> str:
         """Name a case for one audience, in a way that only this platform can undo."""
@@ -40,6 +54,6 @@ def open_platform(
 ) -> Platform:
     """Open a platform's ledger and keys beside an index."""
     folder = platform_folder(settings.data_dir, platform_id)
-    ledger = Ledger(folder / "ledger.sqlite", tables.PLATFORM)
+    ledger = Ledger(folder / "ledger.sqlite", tables.PLATFORM, tables.PLATFORM_MIGRATIONS)
     keys = load_keys(folder / "keys")
     return Platform(platform_id, ledger, index, ontology, keys, settings, clock)

@@ -130,8 +130,8 @@ def draw_tag_mix(result: FlowResult) -> "Figure":
 def draw_incidence(result: FlowResult) -> "Figure":
     """Draw the lowest incidences of each platform with their 95 % intervals (S310-S330).
 
-    Classes with the same number of cases have the same incidence: they are one point, as large as
-    they are many.
+    Drawn is the median. Classes with the same number of cases and the same prior have the same one:
+    they are one point, as large as they are many.
     """
     n_kept = sum(one.reason == KEPT for p in result.platforms for one in p.screening.classes)
     n_all = sum(len(platform.screening.classes) for platform in result.platforms)
@@ -162,7 +162,7 @@ def draw_incidence(result: FlowResult) -> "Figure":
     figure.update_xaxes(**name_ticks([cut_middle(name, 18) for name in levels]))
     shown = [row for found in levels.values() for classes in found for row in classes]
     ticks = log_ticks(
-        min(row.incidence_low or row.incidence for row in shown),
+        min(row.incidence_low or row.middle for row in shown),
         max(row.incidence_high for row in shown),
         decades_fine=4,
     )
@@ -268,8 +268,8 @@ def _levels(platform: PlatformResult) -> list[list[ClassSummary]]:
     """Group the classes of a platform by incidence and outcome, lowest first."""
     groups: dict[tuple[float, bool], list[ClassSummary]] = defaultdict(list)
     for one in platform.screening.classes:
-        if one.incidence > 0:
-            groups[one.incidence, one.reason != KEPT].append(one)
+        if one.middle > 0:
+            groups[one.middle, one.reason != KEPT].append(one)
     return [groups[key] for key in sorted(groups)][:LEVELS_MAX]
 
 
@@ -279,12 +279,12 @@ def _level_point(classes: list[ClassSummary], x: float) -> dict[str, Any]:
     more = f"<br>and {len(classes) - 3} more" if len(classes) > 3 else ""
     return {
         "x": round(x, 4),
-        "y": float(f"{first.incidence:.5g}"),
-        "up": float(f"{first.incidence_high - first.incidence:.5g}"),
-        "down": float(f"{first.incidence - first.incidence_low:.5g}"),
+        "y": float(f"{first.middle:.5g}"),
+        "up": float(f"{first.incidence_high - first.middle:.5g}"),
+        "down": float(f"{first.middle - first.incidence_low:.5g}"),
         "size": round(min(7 + 2 * math.sqrt(len(classes)), 26), 1),
         "text": f"{counted(len(classes), 'class', 'classes')} with "
-        f"{counted(first.n_cases, 'case')} each<br>{number(first.incidence)} "
+        f"{counted(first.n_cases, 'case')} each<br>{number(first.middle)} "
         f"({number(first.incidence_low)}–{number(first.incidence_high)})<br>{names}{more}",
     }
 

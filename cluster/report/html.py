@@ -60,7 +60,11 @@ def render_report(result: FlowResult) -> str:
         "num": readings.number,
         "index": readings.index_text,
         "instant": readings.instant,
+        "unavailable": readings.unavailable_text,
         "interval": readings.interval_text,
+        "prior": readings.prior_text,
+        "at_risk": readings.at_risk_text,
+        "basis": readings.basis_text,
         "counted": counted,
         "short": short_category,
     }
@@ -120,7 +124,11 @@ def _platform(platform: PlatformResult) -> dict[str, Any]:
         "profile": platform.tag.profile if platform.tag else None,
         "n_kept": sum(one.reason == figures.KEPT for one in screening.classes),
         "reasons": sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0])),
-        "rarest": screening.classes[:RAREST_MAX],
+        "rarest": [
+            (row, readings.reason_text(row, screening.basis))
+            for row in screening.classes[:RAREST_MAX]
+        ],
+        "priors": readings.prior_kinds(screening),
         "n_uploads": readings.n_uploads(platform),
         "n_received": readings.n_received(platform),
         "states": readings.state_counts(platform),

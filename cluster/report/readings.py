@@ -14,10 +14,13 @@ from cluster.contracts.result import (
     ClassSummary,
     FlowResult,
     PlatformResult,
+    ScreeningBasis,
+    ScreeningReport,
     SharedCase,
 )
-from cluster.contracts.sharing import DecisionRecord, DeliveryStatus, RelatedItem
+from cluster.contracts.sharing import DecisionRecord, DeliveryStatus, RelatedItem, SourceState
 from cluster.contracts.trend import TrendCard, TrendMetrics
+from cluster.screening.incidence import KEPT
 
 PARTS: Final = {
     "accesses": frozenset({"access", "accesses", "event", "events"}),
@@ -28,6 +31,9 @@ PARTS: Final = {
 """First words by which a simulated part is known."""
 METRICS: Final = ("msle", "spearman", "auroc_hot", "auprc_hot", "brier")
 LOWER_IS_BETTER: Final = frozenset({"msle", "brier"})
+FIRST: Final = "first screening"
+SECOND: Final = "second screening"
+"""How the reasons of the two screenings begin."""
 STATES: Final = ("delivered", "parked", "queued", "claimed")
 
 
@@ -237,10 +243,78 @@ def state_counts(platform: PlatformResult) -> dict[str, int]:
 
 
 def interval_text(screened: ClassSummary) -> str:
-    """Write an incidence with its 95 % interval, per 100,000 person-years."""
-    ends = (screened.incidence, screened.incidence_low, screened.incidence_high)
-    mean, low, high = (number(one) if one >= 100 else f"{one:#.3g}" for one in ends)
-    return f"{mean} ({low}–{high})"
+    """Write a median incidence with its 95 % interval, per 100,000 person-years."""
+    if screened.person_years <= 0:
+        return "not known"
+    ends = (screened.middle, screened.incidence_low, screened.incidence_high)
+    middle, low, high = (number(one) if one >= 100 else f"{one:#.3g}" for one in ends)
+    return f"{middle} ({low}–{high})"
+
+
+def prior_text(screened: ClassSummary) -> str:
+    """Write the mean of a prior, per 100,000 person-years, with its source."""
+    mean = f"{number(screened.prior_mean)}, " if screened.prior_mean else ""
+    return f"{mean}{screened.prior_source}"
+
+
+def reason_text(screened: ClassSummary, basis: ScreeningBasis | None) -> str:
+    """Say why a class passed or not, with the number that was compared."""
+    if screened.reason != KEPT or basis is None:
+        return screened.reason
+    strict = basis.rule == "strict"
+    what = "upper end" if strict else "median"
+    value = screened.incidence_high if strict else screened.middle
+    return f"{KEPT}: {what} {number(value)} ≤ {number(basis.preset_per_100k)}"
+
+
+def at_risk_text(screening: ScreeningReport) -> str:
+    """Write a platform's population at risk and where the number comes from."""
+    basis = screening.basis
+    if basis is None:
+        return "not screened"
+    return f"{basis.person_years:,.0f} person-years ({basis.at_risk_origin})"
+
+
+def basis_text(screening: ScreeningReport) -> str:
+    """Say by which rule and with what beside its own cases a platform was screened."""
+    basis = screening.basis
+    if basis is None:
+        return ""
+    what = "upper end of the interval" if basis.rule == "strict" else "median"
+    parts = [
+        f"{basis.rule} rule: {what} at most {number(basis.preset_per_100k)} per 100,000",
+        f"lowest {100 * basis.first_share:g} % of the classes",
+        f"prior of {number(basis.prior_strength)} cases",
+        f"pooled over {basis.pooled_platforms} platforms with "
+        f"{basis.pooled_person_years:,.0f} person-years",
+    ]
+    if basis.rates is None:
+        return "; ".join([*parts, "no published rates"])
+    rates = basis.rates
+    read = f"published rates from {rates.file} ({rates.sha256[:12]}), {rates.records:,} records"
+    return "; ".join([*parts, read])
+
+
+def screening_steps(screening: ScreeningReport) -> dict[str, int]:
+    """Count the cases that are left after each step of the screening (S310-S330)."""
+    reasons = Counter(one.reason for one in screening.cases)
+    n = len(screening.cases)
+    stopped = {reason: count for reason, count in reasons.items() if reason != KEPT}
+    first = sum(count for reason, count in stopped.items() if reason.startswith(FIRST))
+    second = sum(count for reason, count in stopped.items() if reason.startswith(SECOND))
+    without = n - reasons[KEPT] - first - second
+    return {
+        "cases": n,
+        "with a class and a population": n - without,
+        "after the first screening": n - without - first,
+        "after the second screening": n - without - first - second,
+    }
+
+
+def prior_kinds(screening: ScreeningReport) -> dict[str, int]:
+    """Count the classes by the kind of their prior, commonest first."""
+    kinds = Counter(one.prior_source.partition(":")[0] for one in screening.classes)
+    return dict(sorted(kinds.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def index_text(value: float | None) -> str:
@@ -268,6 +342,12 @@ def update_sentence(result: FlowResult) -> str:
     update = result.update
     kept = "accepted" if update.accepted else "not accepted"
     return f"Second model {kept}: {update.reason or 'no reason was given'}."
+
+
+def unavailable_text(state: SourceState) -> str:
+    """Say which source did not answer, and why."""
+    left = state.asked - state.answered
+    return f"{state.source} left {left} of {state.asked} questions open ({state.reason})."
 
 
 def epochs_text(card: TrendCard) -> str:

@@ -55,6 +55,10 @@ def summary_parts(result: FlowResult) -> list[Table | Text]:
         parts.append(Text("No rare case has been decided on in this period."))
     parts.append(_metrics(result, simulated=marks.accesses))
     parts.append(_update(result, simulated=marks.accesses))
+    parts.extend(
+        literal(f"Related material: {readings.unavailable_text(one)}", style="yellow")
+        for one in result.unavailable
+    )
     if simulated := readings.simulated_parts(result):
         parts.append(literal(f"{SIMULATED}: {'; '.join(simulated)}", style="bold yellow"))
     return parts
@@ -114,15 +118,15 @@ def _platforms(result: FlowResult, *, simulated: bool) -> Table:
 
 
 def _rarest(result: FlowResult, *, simulated: bool) -> Table:
-    title = "Rarest classes, new cases per 100,000 person-years with 95 % interval"
-    columns = [("platform", False), ("class", False), ("cases", True), ("incidence", True)]
+    title = "Rarest classes, new cases per 100,000 person-years: median with 95 % interval"
+    columns = [("platform, at risk", False), ("class", False), ("cases", True), ("incidence", True)]
     table = _table(_marked(title, simulated=simulated), columns)
     for one in result.platforms:
         for place, row in enumerate(one.screening.classes[:RAREST_MAX]):
             _add(
                 table,
-                one.platform if not place else "",
-                row.label or row.class_id,
+                (one.platform, readings.at_risk_text(one.screening)) if not place else "",
+                (row.label or row.class_id, f"prior {readings.prior_text(row)}"),
                 f"{row.n_cases:,}",
                 readings.interval_text(row),
             )

@@ -8,8 +8,9 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select,
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from cluster.case.case import Case
+from cluster.contracts.result import ScreeningBasis
 from cluster.errors import Conflict
-from cluster.storage.tables import cases, classes, revisions
+from cluster.storage.tables import cases, classes, revisions, screenings
 
 IDS_AT_ONCE = 10_000
 """Ids in one statement; SQLite takes 32,766 parameters."""
@@ -181,6 +182,17 @@ def set_rare_features(tx: Connection, values: dict[str, float]) -> None:
         )
 
 
+def set_categories(tx: Connection, values: dict[str, str]) -> None:
+    """Store the category of cases (S340)."""
+    if values:
+        tx.execute(
+            update(cases)
+            .where(cases.c.case_id == bindparam("key"))
+            .values(category=bindparam("value")),
+            [{"key": key, "value": value} for key, value in values.items()],
+        )
+
+
 def set_state(tx: Connection, case_id: str, *, state: str, consent: str) -> None:
     """Change whether a case is active and may be shared."""
     tx.execute(update(cases).where(cases.c.case_id == case_id).values(state=state, consent=consent))
@@ -195,5 +207,20 @@ def put_classes(tx: Connection, screened: pa.Table) -> None:
 
 def get_classes(tx: Connection) -> dict[str, dict[str, Any]]:
     """Return the screened classes by id, lowest incidence first."""
-    rows = tx.execute(select(classes).order_by(classes.c.incidence, classes.c.class_id))
+    middle = func.coalesce(classes.c.incidence_median, classes.c.incidence)
+    rows = tx.execute(select(classes).order_by(middle, classes.c.class_id))
     return {row.class_id: dict(row._mapping) for row in rows}
+
+
+def put_basis(tx: Connection, platform: str, basis: ScreeningBasis) -> None:
+    """Replace what the platform's screening was made with."""
+    written = basis.model_dump_json()
+    write = upsert(screenings).values(platform_id=platform, basis=written)
+    tx.execute(write.on_conflict_do_update(index_elements=["platform_id"], set_={"basis": written}))
+
+
+def get_basis(tx: Connection, platform: str) -> ScreeningBasis | None:
+    """Return what the platform's screening was made with."""
+    chosen = select(screenings.c.basis).where(screenings.c.platform_id == platform)
+    found = tx.execute(chosen).scalar()
+    return ScreeningBasis.model_validate_json(found) if found else None

@@ -58,12 +58,15 @@ classes = Table(
     _count("n_cases"),
     _number("person_years"),
     _number("incidence"),
+    _number("incidence_median", optional=True),
     _number("incidence_low"),
     _number("incidence_high"),
     _number("prior_mean"),
     _text("prior_source"),
+    _text("published"),
     _text("reason"),
 )
+screenings = Table("screenings", PLATFORM, _key("platform_id"), _text("basis"))  # JSON
 events = Table(
     "events",
     PLATFORM,
@@ -134,7 +137,14 @@ related = Table(
     _text("digest"),
     _text("item"),
 )
-refreshes = Table("refreshes", PLATFORM, _key("case_id"), _number("refreshed_at"))
+answers = Table(
+    "answers",
+    PLATFORM,
+    _key("case_id"),
+    _key("source"),  # a platform as network:<id>, file, pubmed
+    _number("answered_at"),
+    _text("found"),  # JSON
+)
 idem = Table(
     "idem",
     PLATFORM,
@@ -153,6 +163,15 @@ audit = Table(
     _text("row"),
 )
 applied = Table("applied", PLATFORM, _key("projection"), _count("seq"))
+
+PLATFORM_MIGRATIONS: Final = (
+    "ALTER TABLE classes ADD COLUMN incidence_median FLOAT",
+    "ALTER TABLE classes ADD COLUMN published TEXT NOT NULL DEFAULT ''",
+    "CREATE TABLE screenings (platform_id VARCHAR NOT NULL PRIMARY KEY, basis TEXT NOT NULL)",
+    "CREATE TABLE answers (case_id VARCHAR NOT NULL, source VARCHAR NOT NULL, "
+    "answered_at FLOAT NOT NULL, found TEXT NOT NULL, PRIMARY KEY (case_id, source))",
+    "DROP TABLE refreshes",
+)
 
 # The network of platforms ------------------------------------------------------------------------
 
