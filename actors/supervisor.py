@@ -20,12 +20,28 @@ from actors.platform import start_platform
 from actors.registry import start_registry
 from actors.trend import start_trend
 from cluster.clock import SystemClock
-from cluster.contracts.sharing import Envelope, Receipt, RelatedItem, Settlement
+from cluster.contracts.sharing import (
+    Envelope,
+    Receipt,
+    RefreshReport,
+    RelatedAnswers,
+    RelatedItem,
+    RelatedQuestions,
+    Settlement,
+    SourceState,
+)
 from cluster.errors import Conflict
+from cluster.retrieval.literature import NETWORK, SOURCES, LiteratureSource, ask
 from cluster.settings import Settings
+from cluster.storage.literature import load_disease_names
+from cluster.storage.pubmed import RateLimiter, literature_sources
 
 BATCH = 64
 """Deliveries claimed from one platform at a time."""
+Answers = dict[str, tuple[RelatedItem, ...]]
+"""Items by the case's pseudonym."""
+MARGIN = 20
+"""Publications asked for beyond those that are kept: a case's own are among them."""
 
 
 class SupervisorService:
@@ -35,6 +51,9 @@ class SupervisorService:
         """Remember what the others are started with."""
         self._settings = settings
         self._owner = uuid.uuid4().hex
+        self._refreshing = asyncio.Lock()
+        self._limiter = RateLimiter()
+        self._names: dict[str, str] = {}
 
     async def describe(self) -> tuple[str, int, str]:
         """Return the service's name, its process id, and the digest of its settings."""
@@ -59,24 +78,66 @@ class SupervisorService:
         attempts = await asyncio.gather(*(self._empty(name, platforms) for name in platforms))
         return sum(attempts)
 
-    async def refresh(self, now: float) -> int:
-        """Renew the related material that is due; returns how many items were new or changed."""
+    async def refresh(self, now: float, settings: Settings) -> RefreshReport:
+        """Renew the related material that is due (S1020, S1030).
+
+        All platforms are asked what is due before anybody is asked for it, so that a source
+        outside is called once for all. A source that fails takes nothing from the others.
+
+        Args:
+            now: the present, in seconds since the epoch.
+            settings: say where literature is to be had; they may differ from this actor's own.
+
+        Raises:
+            RayError: a platform could not say what is due, or not store what was found; the
+                others are refreshed before it is raised.
+        """
+        async with self._refreshing:
+            return await self._refresh(now, settings)
+
+    async def _refresh(self, now: float, settings: Settings) -> RefreshReport:
         platforms = await self._platforms()
-        pushed = 0
-        for name, home in platforms.items():
-            queries, audience = await home.related_queries.remote(now)
-            if not queries:
-                continue
-            asked = [platforms[peer] for peer in (name, *audience) if peer in platforms]
-            found = await asyncio.gather(
-                *(actor.find_related.remote(name, queries) for actor in asked)
+        sources = literature_sources(settings, self._limiter)
+        names = tuple(source.name for source in sources)
+        asked, untold = await _gathered(
+            {home: one.related_questions.remote(now, names) for home, one in platforms.items()}
+        )
+        literature, states = await self._ask_literature(sources, list(asked.values()))
+        calls = (_ask_network(home, asked[home], platforms) for home in asked)
+        network = dict(zip(asked, await asyncio.gather(*calls), strict=True))
+        answers = {
+            home: RelatedAnswers(network=found, literature=literature, sources=names)
+            for home, (found, _) in network.items()
+        }
+        pushed, unstored = await _gathered(
+            {home: platforms[home].store_related.remote(now, one) for home, one in answers.items()}
+        )
+        failures = [*untold.values(), *unstored.values()]
+        if failures:
+            raise failures[0]
+        one_network = combined(NETWORK, [state for _, state in network.values()])
+        absent = [SourceState(source=s, state="not configured") for s in SOURCES if s not in names]
+        return RefreshReport(pushed=pushed, sources=(one_network, *states, *absent))
+
+    async def _ask_literature(
+        self, sources: Sequence[LiteratureSource], questions: Sequence[RelatedQuestions]
+    ) -> tuple[dict[str, Answers], list[SourceState]]:
+        """Ask each source for all platforms at once, beside the loop: it may take its time."""
+        by_source = [
+            [query for one in questions for query in one.literature.get(source.name, ())]
+            for source in sources
+        ]
+        if any(by_source) and not self._names:
+            reading = ray.remote(load_disease_names).options(num_cpus=0)
+            self._names = await reading.remote(self._settings.data_dir)
+        limit = self._settings.related_max + MARGIN
+        done = await asyncio.gather(
+            *(
+                asyncio.to_thread(ask, source, queries, self._names, limit)
+                for source, queries in zip(sources, by_source, strict=True)
             )
-            answers: dict[str, list[RelatedItem]] = {query.case_id: [] for query in queries}
-            for answer in found:
-                for case_id, items in answer.items():
-                    answers[case_id].extend(items)
-            pushed += await home.store_related.remote(now, answers)
-        return pushed
+        )
+        return {state.source: found for found, state in done}, [state for _, state in done]
 
     async def _platforms(self) -> dict[str, Any]:
         """Return the actors of all registered platforms, by id."""
@@ -123,6 +184,52 @@ class SupervisorService:
                 )
             )
         return settlements
+
+
+async def _ask_network(
+    home: str, questions: RelatedQuestions, platforms: dict[str, Any]
+) -> tuple[dict[str, Answers], SourceState]:
+    """Ask the platforms for one of them; who fails is left out and named."""
+    asked = {peer: queries for peer, queries in questions.network.items() if queries}
+    calls = {p: platforms[p].find_related.remote(home, asked[p]) for p in asked if p in platforms}
+    answers, _ = await _gathered(calls)
+    missing = sorted(set(asked) - set(answers))
+    state = SourceState(
+        source=NETWORK,
+        state="unavailable" if missing else "ok",
+        reason=f"no answer from {', '.join(missing)}" if missing else "",
+        asked=sum(map(len, asked.values())),
+        answered=sum(map(len, answers.values())),
+        found=sum(len(items) for one in answers.values() for items in one.values()),
+    )
+    return answers, state
+
+
+async def _gathered(calls: dict[str, Any]) -> tuple[dict[str, Any], dict[str, RayError]]:
+    """Wait for calls to actors; returns what they answered, and who failed and how."""
+
+    async def one(call: Any) -> tuple[Any, RayError | None]:  # noqa: ANN401 - Ray does not type it
+        try:
+            return await call, None
+        except RayError as error:
+            return None, error
+
+    done = dict(zip(calls, await asyncio.gather(*map(one, calls.values())), strict=True))
+    failed = {name: error for name, (_, error) in done.items() if error}
+    return {name: value for name, (value, _) in done.items() if name not in failed}, failed
+
+
+def combined(source: str, states: Sequence[SourceState]) -> SourceState:
+    """Add up how a source did for several platforms."""
+    reasons = dict.fromkeys(state.reason for state in states if state.reason)
+    return SourceState(
+        source=source,
+        state="unavailable" if reasons else "ok",
+        reason="; ".join(reasons),
+        asked=sum(state.asked for state in states),
+        answered=sum(state.answered for state in states),
+        found=sum(state.found for state in states),
+    )
 
 
 def other_settings() -> Conflict:

@@ -9,6 +9,7 @@ import typer
 
 from actors.run import resumed
 from actors.upkeep import related_of
+from cluster.report.text import literal
 from jobs import shell
 
 
@@ -21,9 +22,11 @@ def main(
     changed = shell.pairs_of(settings)
     with shell.shown_progress() as progress, resumed(out, changed, progress) as run:
         items = related_of(run, platform, case)
-    table = shell.table("kind", "id", "title", "score", "why")
+    table = shell.table("kind", "id or link", "title", "score", "why", "source")
     for item in items:
-        table.add_row(item.kind, item.item_id, item.title, f"{item.score:.3f}", item.why)
+        texts = (item.link or item.item_id, item.title, f"{item.score:.3f}", item.why)
+        source = item.source if not item.platform else f"{item.source}, {item.platform}"
+        table.add_row(item.kind, *map(literal, texts), literal(source))
     shell.console().print(table if items else "nothing is kept beside this case")
 
 

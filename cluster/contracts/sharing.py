@@ -1,10 +1,15 @@
 """Platforms, decisions, deliveries and related material, as they cross processes."""
 
-from typing import Literal
+import re
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from cluster.contracts.ingest import Finding
 from cluster.contracts.trend import Prediction
+
+PMID: Final = re.compile(r"PMID:[0-9]{1,9}")
+PUBMED_PAGES: Final = "https://pubmed.ncbi.nlm.nih.gov"
 
 
 class Frozen(BaseModel):
@@ -24,6 +29,7 @@ class PlatformProfile(Frozen):
     standards: tuple[str, ...] = ("GA4GH Phenopackets 2.0",)
     consent_tiers: tuple[str, ...] = ("share",)
     person_years_at_risk: float
+    at_risk_origin: Literal["stated", "assumed default"] = "assumed default"
 
 
 class PlatformTag(Frozen):
@@ -128,20 +134,118 @@ class RelatedItem(Frozen):
     kind: Literal["case", "literature"]
     title: str
     platform: str = ""
+    """Platform whose case it is, or whose case it reports; empty for what is public."""
     score: float
+    """Likeness, 0 to 1; of a publication of the same disease 2 more, of the same gene 1 more."""
     why: str
     """The terms or facts that make it related."""
     audience: tuple[str, ...] = ()
     """Platforms that may see it besides its own: those its own has an agreement with."""
+    source: str = "network"
+    """Who named it: the network's own cases, a file, PubMed, or several of them."""
+
+    @property
+    def link(self) -> str:
+        """Address of a publication's page in PubMed; empty for everything else."""
+        is_there = self.kind == "literature" and PMID.fullmatch(self.item_id)
+        return f"{PUBMED_PAGES}/{self.item_id.removeprefix('PMID:')}/" if is_there else ""
 
 
 class RelatedQuery(Frozen):
-    """What a shared case is asked for with."""
+    """What a shared case is asked for with, of platforms that may have the case itself."""
 
     case_id: str
     """The shared pseudonym."""
     terms: tuple[int, ...]
     """Numbers of the observed HPO terms."""
+    disease_id: str = ""
+    genes: tuple[str, ...] = ()
+
+
+class LiteratureQuery(Frozen):
+    """What publications are asked for with: never a phenotype, an id or words of the case."""
+
+    case_id: str
+    """The shared pseudonym, by which the answer is filed; it goes to no source outside."""
+    disease_id: str
+    disease_name: str = ""
+    """The name that is published under the id, not the one that stands in the case."""
+    genes: tuple[str, ...]
+    """Symbols."""
+
+
+class Publication(Frozen):
+    """A publication as a source knows it."""
+
+    pmid: str
+    """``PMID:`` and a number."""
+    title: str
+    diseases: tuple[str, ...] = ()
+    """Ids, such as ``OMIM:162200``."""
+    genes: tuple[str, ...] = ()
+
+
+class LiteratureAnswer(Frozen):
+    """What a source answered; a case that is not in it was not answered, and is asked again."""
+
+    found: dict[str, tuple[RelatedItem, ...]] = {}
+    """Publications by the case's pseudonym, best first."""
+    reason: str = ""
+    """Why a case was not answered."""
+    findings: tuple[Finding, ...] = ()
+    """Places of the source that could not be used."""
+
+
+class RelatedQuestions(Frozen):
+    """What is to be asked for the shared cases of a platform whose second period is over."""
+
+    network: dict[str, tuple[RelatedQuery, ...]] = {}
+    """By the platform that is asked."""
+    literature: dict[str, tuple[LiteratureQuery, ...]] = {}
+    """By the source."""
+
+
+class RelatedAnswers(Frozen):
+    """What came back; who did not answer for a case is not in it, and is asked again."""
+
+    network: dict[str, dict[str, tuple[RelatedItem, ...]]] = {}
+    """By the platform that answered, and the case's pseudonym."""
+    literature: dict[str, dict[str, tuple[RelatedItem, ...]]] = {}
+    """By the source that answered, and the case's pseudonym."""
+    sources: tuple[str, ...] = ()
+    """Sources of literature that are in use; what another one said before no longer counts."""
+
+
+class SourceState(Frozen):
+    """How one source of related material did in a refresh."""
+
+    source: str
+    state: Literal["ok", "unavailable", "not configured"]
+    reason: str = ""
+    asked: int = 0
+    """Questions, one a case (and platform, for the network)."""
+    answered: int = 0
+    found: int = 0
+    """Items in the answers, before the best are chosen."""
+    findings: tuple[Finding, ...] = ()
+
+
+class RefreshReport(Frozen):
+    """What a refresh did (S1020, S1030)."""
+
+    pushed: dict[str, int]
+    """New or changed items, by the platform of the cases."""
+    sources: tuple[SourceState, ...]
+
+    @property
+    def n_pushed(self) -> int:
+        """All new or changed items."""
+        return sum(self.pushed.values())
+
+    @property
+    def unavailable(self) -> list[SourceState]:
+        """The sources that left a question without an answer."""
+        return [state for state in self.sources if state.state == "unavailable"]
 
 
 class DeliveryStatus(Frozen):

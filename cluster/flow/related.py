@@ -1,54 +1,92 @@
-"""Related cases and literature beside a shared case, renewed on schedule (S1010-S1040)."""
+"""Related cases and literature beside a shared case, renewed on schedule (S1010-S1040).
 
+Each source, that is each platform of the network, a file and PubMed, has a schedule of its own for
+each case: its last answer is kept and counts until it gives another one. A source that fails
+changes nothing, and is asked again at the next refresh.
+"""
+
+import re
 from collections.abc import Mapping, Sequence
 
-from cluster.case.case import read_case
-from cluster.contracts.sharing import Envelope, RelatedItem, RelatedQuery
+from sqlalchemy import Connection
+
+from cluster.case.case import Case, read_case
+from cluster.contracts.sharing import (
+    PMID,
+    Envelope,
+    LiteratureQuery,
+    RelatedAnswers,
+    RelatedItem,
+    RelatedQuery,
+    RelatedQuestions,
+)
 from cluster.flow.platform import Platform
 from cluster.ids import canonical_json, key_of, sha256
 from cluster.ontology import term_id
 from cluster.retrieval.feature import vectors
+from cluster.retrieval.index import CaseFilter
+from cluster.retrieval.literature import (
+    NETWORK,
+    OUTSIDE,
+    SAME_DISEASE,
+    SAME_GENE,
+    SOURCES,
+    SYMBOL,
+    relation,
+    score_of,
+)
 from cluster.retrieval.ranking import explain, similarity
-from cluster.sharing.refresh import best_items, is_due, may_see, new_or_changed
+from cluster.sharing.refresh import (
+    SCORE_MIN,
+    best_items,
+    is_due,
+    may_see,
+    new_or_changed,
+)
 from cluster.storage import cases as case_rows
 from cluster.storage import deliveries, journal
 
-NETWORK = "network"
-"""Audience of the names under which a platform asks about its cases."""
 CANDIDATES = 20
 TERMS_NAMED = 3
+DISEASE_CODE = re.compile(r"(OMIM|ORPHA|MONDO|DOID|DECIPHER|Orphanet|ORDO):[0-9]{1,9}")
 
 
-def due_queries(platform: Platform, now: float) -> tuple[list[RelatedQuery], tuple[str, ...]]:
-    """Return what to ask for the shared cases that are due, and the platforms that may be asked.
+def due_questions(platform: Platform, now: float, sources: Sequence[str] = ()) -> RelatedQuestions:
+    """Return what to ask for the shared cases that are due, by who is asked.
 
-    A case's terms leave with a question: only cases that may be shared are asked about, only of
-    platforms with an agreement, and the audit row is durable before.
+    A question is a disclosure: only cases that may be shared are asked about, only of platforms
+    with an agreement and of the literature sources that are in use, and the audit row is durable
+    before. A platform is told terms, disease and genes; a literature source disease and genes.
+
+    Args:
+        platform: the home of the cases.
+        now: the present, in seconds since the epoch.
+        sources: literature sources in use.
     """
     with platform.ledger.begin() as tx:
         allowed = case_rows.shareable_ids(tx, platform.platform_id)
-        due = [
-            case_id
-            for case_id in sorted(deliveries.uploaded_cases(tx) & allowed)
-            if is_due(deliveries.refreshed_at(tx, case_id), now, platform.settings.refresh_days)
-        ]
-        stored = case_rows.get_cases(tx, due)
-        audience = deliveries.agreed_peers(tx)
-        if due:
-            facts = {"questions": len(due), "peers": list(audience)}
-            journal.append_audit(tx, platform.clock.now(), "disclosure attempted", facts)
-    queries = []
-    for case_id in due:
-        case = read_case(stored[case_id].document)
-        rows = platform.ontology.resolve(case.observed).rows
-        numbers = platform.ontology.numbers
-        queries.append(
-            RelatedQuery(
-                case_id=platform.shared_id(case_id, NETWORK),
-                terms=tuple(int(numbers[row]) for row in rows),
-            )
+        answered = deliveries.answered_at(tx)
+        shared = sorted(deliveries.uploaded_cases(tx) & allowed)
+        stored = case_rows.get_cases(tx, shared)
+        asked_of = (platform.platform_id, *deliveries.agreed_peers(tx))
+
+        def due(source: str) -> list[str]:
+            days = platform.settings.refresh_days
+            return [i for i in shared if is_due(answered.get((i, source)), now, days)]
+
+        due_of = {one: due(f"{NETWORK}:{one}") for one in asked_of} | {s: due(s) for s in sources}
+        cases = {i: read_case(stored[i].document) for i in sorted(set().union(*due_of.values()))}
+        to_network = {i: _network_query(platform, case) for i, case in cases.items()}
+        to_sources = {i: _literature_query(platform, case) for i, case in cases.items()}
+        questions = RelatedQuestions(
+            network={one: tuple(to_network[i] for i in due_of[one]) for one in asked_of},
+            literature={
+                one: tuple(q for i in due_of[one] if (q := to_sources[i]).disease_id or q.genes)
+                for one in sources
+            },
         )
-    return queries, audience
+        _note_disclosures(tx, platform, questions)
+    return questions
 
 
 def find_related(
@@ -71,59 +109,62 @@ def find_related(
         for query in queries
     ]
     queried = vectors(asked, platform.ontology)
-    found = platform.index.nearest(queried, CANDIDATES, origin=platform.platform_id)
+    own = CaseFilter(origin=platform.platform_id)
+    found = platform.index.nearest(queried, CANDIDATES, own)
     answers = {}
     for query, rows, table in zip(queries, asked, found, strict=True):
         items: list[RelatedItem] = []
         for row in table.to_pylist():
             itself = is_home and platform.shared_id(row["case_id"], NETWORK) == query.case_id
             if rows and row["case_id"] in shareable and not itself:
-                items.extend(_items(platform, asker, rows, row, audience))
-        answers[query.case_id] = best_items(items, platform.settings.related_max)
+                items.extend(_items(platform, asker, query, rows, row))
+        named = (item.model_copy(update={"audience": audience}) for item in items)
+        answers[query.case_id] = best_items(named, platform.settings.related_max)
     return answers
 
 
-def store_related(
-    platform: Platform, now: float, answers: Mapping[str, Sequence[RelatedItem]]
-) -> int:
+def store_related(platform: Platform, now: float, answers: RelatedAnswers) -> int:
     """Keep what is new or changed, and queue it for the platforms that were sent the case.
 
     A platform is told only of what it may see; one that was sent the case later is told of all.
-    The case's own publication is no related literature.
+    The case's own publications are no related literature.
 
     Args:
         platform: the home of the cases.
-        now: when the answers were asked for.
-        answers: items by the name the case was asked under; an asked case without items is there
-            with an empty list.
+        now: when the questions were asked.
+        answers: items by who answered and the name the case was asked under; an answer without
+            items is an empty one, no answer is none.
 
     Returns:
         The number of new or changed items.
     """
+    given: dict[str, Mapping[str, Sequence[RelatedItem]]] = {
+        **{f"{NETWORK}:{one}": found for one, found in answers.network.items()},
+        **answers.literature,
+    }
     n_pushed = 0
     with platform.ledger.begin() as tx:
         own = {platform.shared_id(i, NETWORK): i for i in deliveries.uploaded_cases(tx)}
-        documents = case_rows.get_cases(tx, list(own.values()))
+        asked = sorted({name for found in given.values() for name in found if name in own})
+        documents = case_rows.get_cases(tx, [own[name] for name in asked])
+        peers = (platform.platform_id, *deliveries.agreed_peers(tx))
+        in_use = [one for one in SOURCES if one in answers.sources]
+        in_use += [f"{NETWORK}:{one}" for one in peers]
         targets = deliveries.case_targets(tx)
-        for name, given in sorted(answers.items()):
-            case_id = own.get(name)
-            if case_id is None:  # no longer shared since it was asked about
-                continue
-            itself = read_case(documents[case_id].document).publication[0]
-            others = [item for item in given if item.item_id != itself]
-            best = best_items(others, platform.settings.related_max)
-            pushed = new_or_changed(best, deliveries.related_digests(tx, case_id))
-            deliveries.set_refreshed(tx, case_id, now)
-            n_pushed += len(pushed)
-            deliveries.put_related(tx, case_id, pushed)
-            deliveries.keep_related(tx, case_id, [item.item_id for item in best])
-            for peer in targets.get(case_id, []):
-                known = deliveries.has_related(tx, case_id, peer)
-                told = pushed if known else deliveries.get_related(tx, case_id)
-                told = [item for item in told if may_see(item, peer)]
-                if told:
-                    envelope = _push(platform, case_id, peer, told)
-                    deliveries.queue(tx, envelope, case_id, now=platform.clock.now())
+        for name in asked:
+            case_id = own[name]
+            itself = set(_publications(read_case(documents[case_id].document)))
+            for source, found in given.items():
+                if name in found:
+                    others = [item for item in found[name] if item.item_id not in itself]
+                    kept = best_items(others, platform.settings.related_max)
+                    deliveries.put_answer(tx, case_id, source, kept, now)
+            known = deliveries.get_answers(tx, case_id)
+            best = best_items(
+                (item for source in in_use for item in known.get(source, ())),
+                platform.settings.related_max,
+            )
+            n_pushed += _push_new(tx, platform, case_id, best, targets.get(case_id, []))
     return n_pushed
 
 
@@ -133,16 +174,76 @@ def related_of(platform: Platform, case_id: str) -> list[RelatedItem]:
         return deliveries.get_related(tx, case_id)
 
 
+def _network_query(platform: Platform, case: Case) -> RelatedQuery:
+    rows = platform.ontology.resolve(case.observed).rows
+    return RelatedQuery(
+        case_id=platform.shared_id(case.case_id, NETWORK),
+        terms=tuple(int(platform.ontology.numbers[row]) for row in rows),
+        disease_id=case.disease.id if case.disease else "",
+        genes=case.genes,
+    )
+
+
+def _literature_query(platform: Platform, case: Case) -> LiteratureQuery:
+    """Ask with codes only: what a record has in their place is somebody's words, and stays."""
+    disease_id = case.disease.id if case.disease else ""
+    return LiteratureQuery(
+        case_id=platform.shared_id(case.case_id, NETWORK),
+        disease_id=disease_id if DISEASE_CODE.fullmatch(disease_id) else "",
+        genes=tuple(gene for gene in case.genes if SYMBOL.fullmatch(gene)),
+    )
+
+
+def _note_disclosures(tx: Connection, platform: Platform, questions: RelatedQuestions) -> None:
+    """Write into the audit chain what is about to be asked of others."""
+    now = platform.clock.now()
+    peers = {p: len(q) for p, q in questions.network.items() if q and p != platform.platform_id}
+    if peers:
+        facts = {"questions": max(peers.values()), "peers": sorted(peers)}
+        journal.append_audit(tx, now, "disclosure attempted", facts)
+    for source, queries in questions.literature.items():
+        if queries and source in OUTSIDE:
+            told = {
+                "peer": source,
+                "questions": len(queries),
+                "diseases": sorted({query.disease_id for query in queries} - {""}),
+                "genes": sorted({gene for query in queries for gene in query.genes}),
+            }
+            journal.append_audit(tx, now, "disclosure attempted", told)
+
+
+def _push_new(
+    tx: Connection,
+    platform: Platform,
+    case_id: str,
+    best: Sequence[RelatedItem],
+    targets: Sequence[str],
+) -> int:
+    """Replace what is kept beside a case; returns how many items were new or changed."""
+    pushed = new_or_changed(best, deliveries.related_digests(tx, case_id))
+    deliveries.put_related(tx, case_id, pushed)
+    deliveries.keep_related(tx, case_id, [item.item_id for item in best])
+    for peer in targets:
+        is_known = deliveries.has_related(tx, case_id, peer)
+        told = pushed if is_known else deliveries.get_related(tx, case_id)
+        told = [item for item in told if may_see(item, peer)]
+        if told:
+            envelope = _push(platform, case_id, peer, told)
+            deliveries.queue(tx, envelope, case_id, now=platform.clock.now())
+    return len(pushed)
+
+
 def _items(
     platform: Platform,
     asker: str,
+    query: RelatedQuery,
     asked: tuple[int, ...],
     row: Mapping[str, object],
-    audience: tuple[str, ...],
 ) -> list[RelatedItem]:
+    """Return a case that was found and, where it is published, its publication."""
     ontology = platform.ontology
-    numbers = row["terms"]
-    assert isinstance(numbers, list)  # noqa: S101 - the index's schema
+    numbers, genes = row["terms"], row["genes"]
+    assert isinstance(numbers, list) and isinstance(genes, list)  # noqa: S101 - the index's schema
     theirs = ontology.resolve(term_id(number) for number in numbers).rows
     score = round(similarity(asked, theirs, ontology), 6)
     matches = explain(asked, theirs, ontology)[:TERMS_NAMED]
@@ -154,21 +255,26 @@ def _items(
         platform=platform.platform_id,
         score=score,
         why=why,
-        audience=audience,
     )
     publication = str(row["publication_id"])
-    if not publication.startswith("PMID:"):
+    if score < SCORE_MIN or not PMID.fullmatch(publication):
         return [case]
+    about = LiteratureQuery(case_id=query.case_id, disease_id=query.disease_id, genes=query.genes)
+    same = relation(about, (str(row["disease_id"]),), genes)
+    level = SAME_DISEASE if same.startswith("same disease") else SAME_GENE if same else 0
     literature = RelatedItem(
         item_id=publication,
         kind="literature",
         title=str(row["publication_title"]),
         platform=platform.platform_id,
-        score=score,
-        why=f"reports a similar case: {why}",
-        audience=audience,
+        score=score_of(level, score),
+        why="; ".join(filter(None, (same, f"reports a similar case: {why}"))),
     )
     return [case, literature]
+
+
+def _publications(case: Case) -> list[str]:
+    return [reference.id for reference in case.phenopacket.meta_data.external_references]
 
 
 def _push(platform: Platform, case_id: str, peer: str, pushed: Sequence[RelatedItem]) -> Envelope:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
@@ -15,8 +16,10 @@ from cluster.contracts.sharing import (
     RelatedItem,
 )
 from cluster.sharing.delivery import Delivery, State
-from cluster.sharing.refresh import digest_of
-from cluster.storage.tables import decisions, inbox, outbox, peers, refreshes, related
+from cluster.sharing.refresh import digest_of, place_of
+from cluster.storage.tables import answers, decisions, inbox, outbox, peers, related
+
+ITEMS = TypeAdapter(tuple[RelatedItem, ...])
 
 
 def put_peers(tx: Connection, known: Iterable[Peer]) -> None:
@@ -244,10 +247,9 @@ def keep_related(tx: Connection, case_id: str, item_ids: Sequence[str]) -> None:
 
 
 def get_related(tx: Connection, case_id: str) -> list[RelatedItem]:
-    """Return the related items of a case, best first."""
+    """Return the related items of a case: cases, then publications, each best first."""
     rows = tx.execute(select(related.c.item).where(related.c.case_id == case_id))
-    items = [RelatedItem.model_validate_json(row.item) for row in rows]
-    return sorted(items, key=lambda item: (-item.score, item.item_id))
+    return sorted((RelatedItem.model_validate_json(row.item) for row in rows), key=place_of)
 
 
 def related_digests(tx: Connection, case_id: str) -> dict[str, str]:
@@ -258,16 +260,31 @@ def related_digests(tx: Connection, case_id: str) -> dict[str, str]:
     return {row.item_id: row.digest for row in rows}
 
 
-def refreshed_at(tx: Connection, case_id: str) -> float | None:
-    """Return when a case's related material was last renewed."""
-    chosen = select(refreshes.c.refreshed_at).where(refreshes.c.case_id == case_id)
-    return tx.execute(chosen).scalar()
+def answered_at(tx: Connection) -> dict[tuple[str, str], float]:
+    """Return when each source last answered, by case and source."""
+    rows = tx.execute(select(answers.c.case_id, answers.c.source, answers.c.answered_at))
+    return {(row.case_id, row.source): row.answered_at for row in rows}
 
 
-def set_refreshed(tx: Connection, case_id: str, at: float) -> None:
-    """Note when a case's related material was renewed."""
-    write = upsert(refreshes).values(case_id=case_id, refreshed_at=at)
-    tx.execute(write.on_conflict_do_update(index_elements=["case_id"], set_={"refreshed_at": at}))
+def put_answer(
+    tx: Connection, case_id: str, source: str, items: Sequence[RelatedItem], at: float
+) -> None:
+    """Replace what a source last answered about a case."""
+    row = {
+        "case_id": case_id,
+        "source": source,
+        "answered_at": at,
+        "found": ITEMS.dump_json(tuple(items)).decode(),
+    }
+    write = upsert(answers).values(row)
+    tx.execute(write.on_conflict_do_update(index_elements=["case_id", "source"], set_=row))
+
+
+def get_answers(tx: Connection, case_id: str) -> dict[str, tuple[RelatedItem, ...]]:
+    """Return what each source last answered about a case."""
+    chosen = select(answers.c.source, answers.c.found).where(answers.c.case_id == case_id)
+    rows = tx.execute(chosen.order_by(answers.c.source))
+    return {row.source: ITEMS.validate_json(row.found) for row in rows}
 
 
 def _delivery(row: Row[Any]) -> Delivery:

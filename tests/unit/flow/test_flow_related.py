@@ -6,7 +6,7 @@ import pytest
 from builders import a_phenopacket, an_item
 
 from cluster.clock import DAY_S
-from cluster.contracts.sharing import RelatedQuery
+from cluster.contracts.sharing import RelatedAnswers, RelatedQuery, RelatedQuestions
 from cluster.flow import related
 from cluster.storage.cases import set_state
 from tests.unit.flow.world import World, audit_actions, held, read, take_in
@@ -32,6 +32,12 @@ def names(world: World, home: str, case_id: str) -> list[str]:
     return [item.item_id for item in related.related_of(world.platforms[home], case_id)]
 
 
+def asked_of(questions: RelatedQuestions) -> dict[str, int]:
+    """Return how many questions go to each platform and source that is asked at all."""
+    given = {**questions.network, **questions.literature}
+    return {name: len(queries) for name, queries in given.items() if queries}
+
+
 def query(*terms: int, case_id: str = "north.q") -> RelatedQuery:
     """Return a question with these terms."""
     return RelatedQuery(case_id=case_id, terms=terms)
@@ -40,14 +46,15 @@ def query(*terms: int, case_id: str = "north.q") -> RelatedQuery:
 def test_only_shared_cases_that_are_due_are_asked(world: World) -> None:
     """A12: never done, or the second period is over; the question carries terms and no own id."""
     north, now = world.platforms["north"], world.clock.now()
-    ((asked,), _) = related.due_queries(north, now)
+    (asked,) = related.due_questions(north, now).network["south"]
     assert asked.terms == (1250,)
+    assert (asked.disease_id, asked.genes) == ("OMIM:100", ())
     assert asked.case_id == north.shared_id("a", related.NETWORK)
     assert asked.case_id not in {case_id for _, case_id in held(world.platforms["south"])}
     world.refresh()
-    assert related.due_queries(north, now + WEEK - 1)[0] == []
-    assert related.due_queries(north, now + WEEK)[0] == [asked]
-    assert related.due_queries(world.platforms["south"], now)[0] == []
+    assert asked_of(related.due_questions(north, now + WEEK - 1)) == {}
+    assert asked_of(related.due_questions(north, now + WEEK)) == {"north": 1, "south": 1}
+    assert asked_of(related.due_questions(world.platforms["south"], now)) == {}
 
 
 def test_answers_are_explained_and_named_for_the_asker(world: World) -> None:
@@ -59,13 +66,17 @@ def test_answers_are_explained_and_named_for_the_asker(world: World) -> None:
     assert case.item_id == south.shared_id("s", "north")
     assert (case.score, case.why) == (0.5, "Seizure")
     assert (literature.kind, literature.item_id) == ("literature", "PMID:7")
-    assert literature.title == "About PMID:7"
+    assert (literature.title, literature.score) == ("About PMID:7", 0.5)
+    alike = query(1250).model_copy(update={"disease_id": "OMIM:100"})
+    _, literature = related.find_related(south, "north", [alike])["north.q"]
+    assert literature.score == 2.5
+    assert literature.why == "same disease OMIM:100; reports a similar case: Seizure"
 
 
 def test_a_case_is_not_related_to_itself(world: World) -> None:
     """A12: neither at home, nor through the copy that another platform was sent."""
     north = world.platforms["north"]
-    ((asked,), _) = related.due_queries(north, world.clock.now())
+    (asked,) = related.due_questions(north, world.clock.now()).network["north"]
     assert related.find_related(north, "north", [asked]) == {asked.case_id: []}
     take_in(north, a_phenopacket("twin"), name="later")
     (twin,) = related.find_related(north, "north", [asked])[asked.case_id]
@@ -109,9 +120,9 @@ def test_items_stand_beside_the_case_at_home_and_where_it_was_sent(world: World)
     world.deliver()
     ((_, shared_id),) = held(world.platforms["south"])
     south = world.platforms["south"]
-    assert names(world, "north", "a") == ["PMID:7", south.shared_id("s", "north")]
+    assert names(world, "north", "a") == [south.shared_id("s", "north"), "PMID:7"]
     assert names(world, "south", shared_id) == names(world, "north", "a")
-    assert related.related_of(south, shared_id)[1].why == "Seizure"
+    assert related.related_of(south, shared_id)[0].why == "Seizure"
     assert names(world, "north", "b") == []
     assert {(s.kind, s.peer, s.state) for s in world.statuses("north")} == {
         ("case", "south", "delivered"),
@@ -127,7 +138,7 @@ def test_nothing_new_pushes_nothing(world: World) -> None:
     world.clock.instant += WEEK
     assert world.refresh() == 0
     assert world.statuses("north") == before
-    assert related.due_queries(world.platforms["north"], world.clock.now())[0] == []
+    assert asked_of(related.due_questions(world.platforms["north"], world.clock.now())) == {}
 
 
 def test_only_the_new_case_is_pushed(world: World) -> None:
@@ -157,19 +168,20 @@ def test_a_changed_item_is_pushed_again(world: World) -> None:
     take_in(world.platforms["south"], changed, name="later")
     assert world.refresh() == 2
     items = related.related_of(world.platforms["north"], "a")
-    assert [item.score for item in items] == [1.0, 1.0]
+    assert [item.score for item in items] == [1.0, 2.999]
 
 
 def test_storing_the_same_answers_again_queues_nothing(world: World) -> None:
     """A12: a repeated step after a crash pushes nothing twice."""
     north, now = world.platforms["north"], world.clock.now()
-    ((asked,), _) = related.due_queries(north, now)
+    (asked,) = related.due_questions(north, now).network["south"]
     found = related.find_related(world.platforms["south"], "north", [asked])[asked.case_id]
-    answers = {asked.case_id: [*found, *found, an_item("far", score=0.05)]}
+    items = [*found, *found, an_item("far", score=0.05)]
+    answers = RelatedAnswers.model_validate({"network": {"south": {asked.case_id: items}}})
     assert related.store_related(north, now, answers) == 2
     assert related.store_related(north, now, answers) == 0
     assert [s.kind for s in world.statuses("north")] == ["case", "related"]
-    assert names(world, "north", "a") == [item.item_id for item in reversed(found)]
+    assert names(world, "north", "a") == [item.item_id for item in found]
 
 
 def test_no_more_than_the_preset_number_is_kept(world: World) -> None:
@@ -228,8 +240,8 @@ def test_only_agreed_platforms_are_asked_about_cases_that_may_be_shared(world: W
     """A12 B9: a question carries a case's terms, so it goes where the case may go, or nowhere."""
     north, now = world.platforms["north"], world.clock.now()
     world.agree(("north", "south"))
-    assert related.due_queries(north, now)[1] == ("south",)
+    assert asked_of(related.due_questions(north, now)) == {"north": 1, "south": 1}
     assert audit_actions(north)[-1] == "disclosure attempted"
     with north.ledger.begin() as tx:
         set_state(tx, "a", state="active", consent="private")
-    assert related.due_queries(north, now)[0] == []
+    assert asked_of(related.due_questions(north, now)) == {}

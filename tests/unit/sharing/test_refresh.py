@@ -6,7 +6,20 @@ import pytest
 from builders import an_item
 
 from cluster.clock import DAY_S
-from cluster.sharing.refresh import SCORE_MIN, best_items, digest_of, is_due, new_or_changed
+from cluster.contracts.sharing import RelatedItem
+from cluster.sharing.refresh import (
+    SCORE_MIN,
+    best_items,
+    digest_of,
+    is_due,
+    may_see,
+    new_or_changed,
+)
+
+
+def a_paper(number: int = 1, **changes: Any) -> RelatedItem:
+    """Return a publication that a file named."""
+    return an_item(f"PMID:{number}", **({"kind": "literature", "source": "file"} | changes))
 
 
 @pytest.mark.parametrize(
@@ -36,6 +49,7 @@ def test_a_case_is_due_when_the_second_period_is_over(
         {"platform": "p"},
         {"score": 0.6},
         {"why": "x"},
+        {"source": "file"},
     ],
 )
 def test_a_change_of_any_field_is_a_change(change: dict[str, Any]) -> None:
@@ -82,3 +96,48 @@ def test_literature_stands_behind_the_cases_and_is_near_too() -> None:
     found = best_items([*papers, an_item("case", score=0.2)], 5)
     assert [item.item_id for item in found] == ["case", "PMID:30"]
     assert best_items([], 5) == []
+
+
+def test_of_equal_publications_the_newer_comes_first() -> None:
+    """A12: so that a new one enters where all places are taken; as numbers, not as text."""
+    papers = [a_paper(number) for number in (9, 100, 20)]
+    found = best_items(papers, 2)
+    assert [item.item_id for item in found] == ["PMID:100", "PMID:20"]
+    assert best_items(reversed(papers), 2) == found
+
+
+def test_one_publication_of_several_public_sources_is_one_item() -> None:
+    """A12: the first gives the title, the best the score, and each its reason and its name."""
+    (item,) = best_items(
+        [
+            a_paper(title="A", score=1.5, why="same gene G"),
+            a_paper(title="B", score=2.5, why="same disease D", source="pubmed"),
+            a_paper(title="C", score=1.5, why="same gene G", source="pubmed"),
+        ],
+        5,
+    )
+    assert (item.title, item.score) == ("A", 2.5)
+    assert (item.why, item.source) == ("same gene G; same disease D", "file, pubmed")
+
+
+@pytest.mark.parametrize("network_first", [True, False])
+def test_what_only_some_may_see_is_not_mixed_into_what_is_public(network_first: bool) -> None:
+    """A11 A12: one item a PMID; that south has a case of it stays between those who may know."""
+    secret = a_paper(platform="south", audience=("north",), source="network", score=2.9, why="x")
+    public = a_paper(why="same gene G")
+    both = [secret, public] if network_first else [public, secret]
+    assert best_items(both, 5) == [public]
+    assert [may_see(public, name) for name in ("north", "west")] == [True, True]
+    assert [may_see(secret, name) for name in ("south", "north", "west")] == [True, True, False]
+
+
+def test_a_case_is_never_public() -> None:
+    """A11: a case whose platform is not named is nobody's to tell."""
+    assert not may_see(an_item("case", platform=""), "west")
+
+
+def test_only_a_publication_has_a_link() -> None:
+    """A12: made from the number; an id from elsewhere that is no PMID leads nowhere."""
+    assert a_paper(17).link == "https://pubmed.ncbi.nlm.nih.gov/17/"
+    for other in (an_item("PMID:1"), a_paper().model_copy(update={"item_id": 'PMID:1" x="'})):
+        assert other.link == ""
