@@ -1,31 +1,48 @@
-"""python -m jobs.benchmark flow --out runs/bench [--cases PATH]   measures this machine
+"""python -m jobs.benchmark WHAT --out runs/bench [--cases PATH]   measures this machine
 
-Rates of each part in one process (medians of three), then the seconds of each step of a whole run;
-written to benchmark.json with the facts of the machine. The run's folder must be new.
+flow: rates of each part in one process (medians of three), then the seconds of each step of a whole
+run. retrieval: searches of indexes of several sizes, beside a comparison with every vector;
+beyond the given cases they hold SIMULATED ones. screening: of drawn cases, beside counting them.
+Written to benchmark.json with the facts of the machine. The run's folder must be new.
 """
 
 import json
-from typing import Annotated, Literal
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import typer
 
-from actors.benchmark import benchmark_flow
-from cluster.errors import Conflict
+from cluster.contracts.ingest import Source
+from cluster.contracts.result import SIMULATED, FlowPlan
+from cluster.errors import Conflict, InputError
+from cluster.flow.plan import sources_of
+from cluster.settings import Settings
 from cluster.storage.files import write_durably
 from jobs import shell
 
+SIZES = "8000,100000,1000000"
+Figures = Mapping[str, float]
+
 
 def main(
-    what: Annotated[Literal["flow"], typer.Argument(help="what to measure")],
+    what: Annotated[
+        Literal["flow", "retrieval", "screening"], typer.Argument(help="what to measure")
+    ],
     out: shell.Out,
     cases: shell.Cases = "",
     platforms: shell.Platforms = 4,
     cases_per_platform: shell.PerPlatform = 400,
+    sizes: Annotated[str, typer.Option(help="retrieval: numbers of cases")] = SIZES,
+    n_cases: Annotated[int, typer.Option(min=1, help="screening: cases")] = 10_000_000,
+    n_classes: Annotated[int, typer.Option(min=1, help="screening: classes")] = 20_000,
     settings: shell.Set = [],  # noqa: B006 - typer copies it
 ) -> None:
     if out.exists() and any(out.iterdir()):
         problem = f"{out} is not empty, so there would be less to do"
         raise Conflict(problem, remedy="Use a new folder.")
+    out.mkdir(parents=True, exist_ok=True)
     chosen = shell.settings_from([f"data_dir={out}/data", *settings])
     plan = shell.plan_from(
         out=out,
@@ -39,17 +56,60 @@ def main(
         no_agreement=[],
         settings=chosen,
     )
-    measured = benchmark_flow(plan, out, chosen)
+    # what measures memory in new processes must not load Ray and torch with this module
+    from actors.benchmark import benchmark_flow, machine_facts
+    from actors.benchmark_screening import benchmark_screening
+
+    measured: dict[str, Any]
+    if what == "flow":
+        measured = benchmark_flow(plan, out, chosen)
+        columns = {"value": _flow_figures(measured)}
+    elif what == "retrieval":
+        measured = {"machine": machine_facts(), **_retrieval(plan, out, chosen, _numbers(sizes))}
+        columns = {f"{int(size):,} cases": facts for size, facts in measured["sizes"].items()}
+    else:
+        figures = benchmark_screening(n_cases, n_classes)
+        measured = {"machine": machine_facts(), "cases": SIMULATED, "screening": figures}
+        columns = {"value": figures}
     write_durably(out / "benchmark.json", json.dumps(measured, indent=1).encode())
-    table = shell.table("measure", "value", title=f"benchmark of {what}")
-    for name, value in measured["one process"].items():
-        table.add_row(name, f"{value:,.2f}" if value < 100 else f"{value:,.0f}")
-    for name, value in measured["flow"]["steps_s"].items():
-        table.add_row(f"step {name}, s", f"{value:.2f}")
-    for name in ("cases", "start_up_s", "ingested_screened_indexed_s", "whole_s"):
-        table.add_row(name, f"{measured['flow'][name]:,.1f}")
-    shell.console().print(table)
+    _show(f"benchmark of {what}, cases: {measured['cases']}", columns)
     shell.console().print(str(out / "benchmark.json"), highlight=False, soft_wrap=True)
+
+
+def _retrieval(plan: FlowPlan, out: Path, settings: Settings, sizes: list[int]) -> dict[str, Any]:
+    from actors.benchmark_retrieval import benchmark_retrieval
+
+    files = {file: None for one in sources_of(plan, out, settings).values() for file in one.files}
+    scratch = out / "scratch"
+    scratch.mkdir()
+    measured = benchmark_retrieval(Source(files=tuple(files)), sizes, scratch, settings)
+    shutil.rmtree(scratch)
+    made = sum(facts["simulated_cases"] for facts in measured["sizes"].values())
+    beyond = f", beyond {measured['given_cases']:,} of them {SIMULATED}" if made else ""
+    return {"cases": f"{plan.cases}{beyond}", **measured}
+
+
+def _numbers(sizes: str) -> list[int]:
+    numbers = [int(size) if size.strip().isdecimal() else 0 for size in sizes.split(",")]
+    if min(numbers) < 1:
+        what = f"{sizes!r} is not a list of numbers of cases"
+        raise InputError(what, "--sizes", f"Write --sizes {SIZES}, for example.")
+    return numbers
+
+
+def _flow_figures(measured: Mapping[str, Any]) -> dict[str, float]:
+    flow = measured["flow"]
+    steps = {f"step {name}, s": seconds for name, seconds in flow["steps_s"].items()}
+    whole = ("cases", "start_up_s", "ingested_screened_indexed_s", "whole_s")
+    return {**measured["one process"], **steps, **{name: flow[name] for name in whole}}
+
+
+def _show(title: str, columns: Mapping[str, Figures]) -> None:
+    table = shell.table("measure", *columns, title=title)
+    for name in next(iter(columns.values())):
+        values = [facts[name] for facts in columns.values()]
+        table.add_row(name, *(f"{v:,.0f}" if v >= 100 else f"{v:,.4g}" for v in values))
+    shell.console().print(table)
 
 
 if __name__ == "__main__":

@@ -30,12 +30,17 @@ _FIELDS: Final[list["pa.Field[Any]"]] = [
     pa.field("genes", pa.list_(pa.string()), nullable=False),
     pa.field("publication_id", pa.string(), nullable=False),
     pa.field("publication_title", pa.string(), nullable=False),
+    pa.field("sex", pa.string(), nullable=False),
+    pa.field("age_years", pa.float32()),  # at the last encounter
     pa.field("rare_feature", pa.float32(), nullable=False),
     pa.field("text", pa.string(), nullable=False),
     pa.field("terms", pa.list_(pa.int32()), nullable=False),  # numbers of the observed terms
+    pa.field("excluded", pa.list_(pa.int32()), nullable=False),  # and of those found absent
     pa.field("vector", pa.list_(pa.float32(), DIMENSIONS), nullable=False),
 ]
 FEATURES: Final = pa.schema(_FIELDS)
+ANSWERS: Final = pa.schema([*_FIELDS[:-1], pa.field("score", pa.float32(), nullable=False)])
+"""Columns of what a search finds: the features without the vector, and how well it matches."""
 
 
 def signs(numbers: npt.NDArray[np.integer]) -> npt.NDArray[np.int8]:

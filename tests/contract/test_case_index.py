@@ -8,15 +8,18 @@ import pytest
 from builders import MemoryIndex, a_feature, feature_table, unit_vector
 
 from cluster.ontology import Floats
-from cluster.retrieval.feature import FEATURES
-from cluster.retrieval.index import CaseIndex
-from cluster.storage.lance import LanceIndex
+from cluster.retrieval.feature import ANSWERS, DIMENSIONS, FEATURES
+from cluster.retrieval.index import CaseFilter, CaseIndex
+from cluster.storage.lance import RESIDENT_MAX, LanceIndex
 
 
-@pytest.fixture(params=["memory", "lance"])
+@pytest.fixture(params=["memory", "lance", "lance on disk"])
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> CaseIndex:
-    """An empty index."""
-    return MemoryIndex() if request.param == "memory" else LanceIndex(str(tmp_path / "index"))
+    """An empty index; the last one keeps no vector in memory."""
+    if request.param == "memory":
+        return MemoryIndex()
+    held = {"lance": RESIDENT_MAX, "lance on disk": 0}[request.param]
+    return LanceIndex(str(tmp_path / "index"), resident_max=held)
 
 
 def ids(table: pa.Table) -> list[str]:
@@ -29,7 +32,7 @@ def query(axis: int, towards: int | None = None) -> Floats:
 
 def test_an_empty_index_answers(index: CaseIndex) -> None:
     """A4: nothing is in it, and nothing is found, by vector, words or id."""
-    index.index_text()
+    index.settle()
     assert index.count() == 0
     assert ids(index.nearest(query(0), 3)[0]) == []
     assert ids(index.matching("seizure", 3)) == []
@@ -76,15 +79,15 @@ def test_a_disease_narrows_the_search(index: CaseIndex) -> None:
     others = [a_feature(f"o{n}", vector=unit_vector(0)) for n in range(20)]
     found = a_feature("mine", disease_id="OMIM:2", vector=unit_vector(0, 1))
     index.upsert(feature_table(*others, found))
-    assert ids(index.nearest(query(0), 3, disease_id="OMIM:2")[0]) == ["mine"]
-    assert ids(index.nearest(query(0), 3, disease_id="OMIM:3")[0]) == []
+    assert ids(index.nearest(query(0), 3, CaseFilter(disease_id="OMIM:2"))[0]) == ["mine"]
+    assert ids(index.nearest(query(0), 3, CaseFilter(disease_id="OMIM:3"))[0]) == []
 
 
 @pytest.mark.parametrize("text", [HOSTILE, "'", "''", "x' --", "\\'", "a\\", "%", "é\u2028"])
 def test_any_text_is_only_a_text(index: CaseIndex, text: str) -> None:
     """B9: a quote in a disease or case id changes no query."""
     index.upsert(feature_table(a_feature("a"), a_feature(text, disease_id=text)))
-    assert ids(index.nearest(query(0), 5, disease_id=text)[0]) == [text]
+    assert ids(index.nearest(query(0), 5, CaseFilter(disease_id=text))[0]) == [text]
     assert ids(index.rows([text])) == [text]
     index.set_rare_features({text: 4.0})
     rows = {row["case_id"]: row["rare_feature"] for row in index.rows(["a", text]).to_pylist()}
@@ -96,7 +99,7 @@ def test_any_text_is_only_a_text(index: CaseIndex, text: str) -> None:
 def test_a_hostile_text_finds_nothing(index: CaseIndex, text: str) -> None:
     """B9: what looks like a query is an id that nobody has."""
     index.upsert(feature_table(a_feature("a")))
-    assert ids(index.nearest(query(0), 5, disease_id=text)[0]) == []
+    assert ids(index.nearest(query(0), 5, CaseFilter(disease_id=text))[0]) == []
     assert ids(index.rows([text])) == []
     assert index.count() == 1
 
@@ -124,7 +127,7 @@ def test_words_are_matched(index: CaseIndex, asked: str, found: set[str]) -> Non
             a_feature("a", text="Seizure\nAtaxia"), a_feature("b", text="seizure, X-linked")
         )
     )
-    index.index_text()
+    index.settle()
     assert set(ids(index.matching(asked, 5))) == found
     assert len(ids(index.matching("seizure", 1))) == 1
 
@@ -132,9 +135,9 @@ def test_words_are_matched(index: CaseIndex, asked: str, found: set[str]) -> Non
 def test_words_of_later_cases_are_matched(index: CaseIndex) -> None:
     """A4: what came after the first indexing is found after the next."""
     index.upsert(feature_table(a_feature("a", text="ataxia")))
-    index.index_text()
+    index.settle()
     index.upsert(feature_table(a_feature("b", text="ataxia"), a_feature("a", text="spasms")))
-    index.index_text()
+    index.settle()
     assert ids(index.matching("ataxia", 5)) == ["b"]
     assert ids(index.matching("spasms", 5)) == ["a"]
 
@@ -153,13 +156,13 @@ def test_a_rare_feature_changes_nothing_else(index: CaseIndex) -> None:
 def test_clearing_forgets_everything_and_can_be_filled_again(index: CaseIndex) -> None:
     """A4: the index is a projection that can be thrown away and rebuilt."""
     index.upsert(feature_table(a_feature("a", text="ataxia")))
-    index.index_text()
+    index.settle()
     index.clear()
     index.clear()
     assert index.count() == 0
     assert ids(index.nearest(query(0), 3)[0]) == []
     index.upsert(feature_table(a_feature("b", text="ataxia")))
-    index.index_text()
+    index.settle()
     assert ids(index.matching("ataxia", 5)) == ["b"]
 
 
@@ -167,7 +170,7 @@ def test_an_index_on_disk_is_there_again(tmp_path: Path) -> None:
     """A4: a reopened index has its rows, and finds them by vector and words."""
     first = LanceIndex(str(tmp_path / "index"))
     first.upsert(feature_table(a_feature("a", text="ataxia")))
-    first.index_text()
+    first.settle()
     again = LanceIndex(str(tmp_path / "index"))
     assert again.count() == 1
     assert ids(again.nearest(query(0), 1)[0]) == ["a"]
@@ -184,5 +187,84 @@ def test_nearest_rows_of_an_origin(index: CaseIndex) -> None:
             *(a_feature(f"copy-{n}", origin="south", vector=unit_vector(0)) for n in range(5)),
         )
     )
-    assert ids(index.nearest(query(0), 3, origin="north")[0]) == ["own"]
+    assert ids(index.nearest(query(0), 3, CaseFilter(origin="north"))[0]) == ["own"]
     assert "own" not in ids(index.nearest(query(0), 3)[0])
+
+
+def test_answers_carry_a_score_and_ties_go_by_case_id(index: CaseIndex) -> None:
+    """A4: cosine to six decimals; of equals, however many, the lowest case ids are found."""
+    names = [f"c{n:02d}" for n in range(50)]
+    index.upsert(feature_table(*(a_feature(name) for name in reversed(names))))
+    index.upsert(feature_table(a_feature("best", vector=unit_vector(0, 1))))
+    (found,) = index.nearest(query(0, 1), 4)
+    assert found.schema == ANSWERS
+    assert ids(found) == ["best", *names[:3]]
+    assert found["score"].to_pylist() == pytest.approx([1.0, *[0.707107] * 3], abs=1e-6)
+
+
+def test_a_query_without_direction_lists(index: CaseIndex) -> None:
+    """A4: nothing is nearer than another to a case without terms: the order is that of the ids."""
+    index.upsert(feature_table(*(a_feature(name) for name in "cba")))
+    nothing = np.zeros((1, DIMENSIONS), np.float32)
+    assert ids(index.nearest(nothing, 2)[0]) == ids(index.listed(2)) == ["a", "b"]
+    assert index.listed(2).schema == ANSWERS
+    assert ids(index.listed(2, CaseFilter(disease_id="OMIM:404"))) == []
+
+
+def test_words_and_a_filter(index: CaseIndex) -> None:
+    """A4: only cases that pass are found, though the words of others fit better."""
+    others = (a_feature(f"o{n:02d}", text="ataxia") for n in range(40))
+    mine = a_feature("z", text="ataxia and more words", rare_feature=3.0, sex="MALE")
+    index.upsert(feature_table(*others, mine))
+    index.settle()
+    for where in (CaseFilter(sex="MALE"), CaseFilter(rare_min=2)):
+        found = index.matching("ataxia", 3, where)
+        assert found.schema == ANSWERS
+        assert ids(found) == ["z"]
+    assert ids(index.matching("ataxia", 3)) == ["o00", "o01", "o02"]
+
+
+def test_a_new_rare_feature_counts_at_once(index: CaseIndex) -> None:
+    """A3 A4: filters and answers see the new value, also where none was near it before."""
+    index.upsert(feature_table(*(a_feature(name) for name in "abc")))
+    index.settle()
+    index.set_rare_features({"b": 2.5})
+    hot = CaseFilter(rare_min=2, rare_max=2.5)
+    for found in (index.nearest(query(0), 3, hot)[0], index.listed(3, hot)):
+        assert ids(found) == ["b"]
+        assert found["rare_feature"].to_pylist() == [2.5]
+    assert ids(index.listed(3, CaseFilter(rare_max=2))) == ["a", "c"]
+    assert index.columns(["case_id", "rare_feature"])["rare_feature"].to_pylist() == [1, 2.5, 1]
+    index.set_rare_features({"b": 0.5})
+    assert ids(index.listed(3, hot)) == []
+
+
+def test_an_age_is_in_a_range_only_where_it_is_known(index: CaseIndex) -> None:
+    """A4: bounds belong to the range; a case without an age is in none."""
+    index.upsert(
+        feature_table(
+            a_feature("child", age_years=3.5), a_feature("adult", age_years=40), a_feature("none")
+        )
+    )
+    for where, expected in (
+        (CaseFilter(age_min=3.5), ["adult", "child"]),
+        (CaseFilter(age_max=3.5), ["child"]),
+        (CaseFilter(age_min=0, age_max=150), ["adult", "child"]),
+        (CaseFilter(), ["adult", "child", "none"]),
+    ):
+        assert ids(index.listed(3, where)) == expected
+        assert sorted(ids(index.nearest(query(0), 3, where)[0])) == expected
+
+
+def test_columns_are_those_of_every_row(index: CaseIndex) -> None:
+    """A4: any columns, in the order of case ids, once a row however often it was written."""
+    assert index.columns(["vector"]).num_rows == 0
+    for _ in range(3):
+        index.upsert(feature_table(a_feature("b", terms=[7]), a_feature("a", excluded=[118])))
+    found = index.columns(["terms", "case_id", "excluded"])
+    assert found.column_names == ["terms", "case_id", "excluded"]
+    assert found.to_pylist() == [
+        {"terms": [1250], "case_id": "a", "excluded": [118]},
+        {"terms": [7], "case_id": "b", "excluded": []},
+    ]
+    assert index.columns(FEATURES.names).schema.names == FEATURES.names

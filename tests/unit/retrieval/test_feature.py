@@ -8,7 +8,8 @@ import pytest
 from builders import ABNORMALITY, ALL, BOTH, HEART_SHAPE, SEIZURE, TONIC
 
 from cluster.ontology import Ontology
-from cluster.retrieval.feature import DIMENSIONS, FEATURES, signs, vectors
+from cluster.retrieval.feature import ANSWERS, DIMENSIONS, FEATURES, signs, vectors
+from cluster.retrieval.index import FILTERABLE
 
 MASK = (1 << 64) - 1
 GOLDEN = "0f77653299445fb4421399f732d348a4e88e9e744b029274577cd66557e00d94"
@@ -91,3 +92,10 @@ def test_the_projection_keeps_cosines(small_ontology: Ontology) -> None:
 def test_the_columns_carry_a_vector_of_fixed_length() -> None:
     """A4: the schema fixes the length, so that a short vector cannot be stored."""
     assert FEATURES.field("vector").type.list_size == DIMENSIONS
+
+
+def test_the_columns_say_what_a_filter_asks() -> None:
+    """A4: what a filter names is a column; an age may be missing, nothing else may."""
+    assert {*FILTERABLE, "case_id", "excluded"} <= set(FEATURES.names)
+    assert [field.name for field in FEATURES if field.nullable] == ["age_years"]
+    assert [*ANSWERS.names[:-1], "vector"] == FEATURES.names
