@@ -65,7 +65,7 @@ def benchmark_flow(plan: FlowPlan, folder: Path, settings: Settings) -> dict[str
     flow = _measure_run(plan, folder, settings)
     source = next(iter(sources_of(plan, folder, settings).values()))
     with tempfile.TemporaryDirectory() as scratch:
-        parts = _measure_parts(source, Path(scratch))
+        parts = _measure_parts(source, Path(scratch), settings.hpo_path)
     return {
         "machine": machine_facts(),
         "cases": plan.cases,
@@ -74,8 +74,8 @@ def benchmark_flow(plan: FlowPlan, folder: Path, settings: Settings) -> dict[str
     }
 
 
-def _measure_parts(source: Source, scratch: Path) -> dict[str, float]:
-    ontology = load_ontology(scratch)
+def _measure_parts(source: Source, scratch: Path, hpo_path: str) -> dict[str, float]:
+    ontology = load_ontology(scratch, hpo_path)
     taken = take_in(read_records(source), ontology, source).cases
     rows = [case.terms.rows for case in taken]
     n = len(taken)

@@ -25,14 +25,19 @@ from cluster.contracts.sharing import (
     DecisionRecord,
     PlatformProfile,
     PlatformTag,
+    RefreshReport,
 )
 from cluster.contracts.trend import Prediction, TrendCard, UpdateReport
 from cluster.errors import EventInvalid, ModelNotReady, NotFound, SourceUnreadable
 from cluster.flow.accesses import Recorded
+from cluster.flow.screening import AtRisk
 from cluster.flow.windows import WindowSets, divide, to_bytes
 from cluster.ids import key_of, sha256
 from cluster.models.cards import DataSetCard, model_of
+from cluster.screening.prevalence import NOTHING_PUBLISHED
+from cluster.screening.priors import Known, pooled
 from cluster.storage.ontology import load_ontology
+from cluster.storage.prevalence import load_rates
 from cluster.storage.sources import read_events
 
 Progress = Callable[[str, int, int], None]
@@ -64,15 +69,18 @@ def register(run: Run) -> None:
     """Register the platforms, link them, and tell each of the others (S100, S200).
 
     The links are those of a SIMULATED network: a ring and chords. A platform without agreement is
-    linked all the same.
+    linked all the same. A platform whose person-years at risk are not stated has the default of the
+    settings, and its profile says so.
     """
     network, names = run.session.network, list(run.sources)
+    stated, default = run.plan.at_risk, run.session.settings.person_years_at_risk
     keys = run.each("register", {n: run.session.platforms[n].describe.remote() for n in names})
     for name in names:
         profile = PlatformProfile(
             platform_id=name,
             kind="case collection",
-            person_years_at_risk=run.session.settings.person_years_at_risk,
+            person_years_at_risk=stated.get(name, default),
+            at_risk_origin="stated" if name in stated else "assumed default",
         )
         ray.get(network.register.remote(profile, keys[name][0]))
     weights = simulated_network(names, run.plan.seed).weights
@@ -104,15 +112,30 @@ def ingest(run: Run) -> dict[str, IngestReport]:
 
 
 def screen(run: Run) -> dict[str, ScreeningReport]:
-    """Screen every case of every platform (S310-S330)."""
-    tags = _tags(run)
-    return run.each(
-        "screen",
-        {
-            name: run.session.platforms[name].screen.remote(tags[name].profile.person_years_at_risk)
-            for name in run.sources
-        },
-    )
+    """Screen every case of every platform (S310-S330).
+
+    The counts of all platforms are put together first: their pooled rates are priors. A platform is
+    told those of its own classes only.
+
+    Raises:
+        SourceUnreadable: the file of published rates cannot be read.
+    """
+    platforms, path = run.session.platforms, run.session.settings.prevalence_path
+    published, rates = load_rates(Path(path)) if path else (NOTHING_PUBLISHED, None)
+    profiles = {name: tag.profile for name, tag in _tags(run).items()}
+    at_risk = {
+        name: AtRisk(profiles[name].person_years_at_risk, profiles[name].at_risk_origin)
+        for name in run.sources
+    }
+    asked = [platforms[name].class_counts.remote() for name in run.sources]
+    counts: dict[str, pa.Table] = dict(zip(run.sources, ray.get(asked), strict=True))
+    pool = pooled((counts[name], at_risk[name].person_years) for name in run.sources)
+    calls = {}
+    for name in run.sources:
+        class_ids = counts[name]["class_id"]
+        known = Known(published.restricted(class_ids), pool.restricted(class_ids))
+        calls[name] = platforms[name].screen.remote(at_risk[name], known, rates)
+    return run.each("screen", calls)
 
 
 def record_accesses(run: Run) -> dict[str, Recorded]:
@@ -231,15 +254,15 @@ def deliver(run: Run) -> int:
     return attempts
 
 
-def refresh(run: Run) -> int:
+def refresh(run: Run) -> RefreshReport:
     """Renew what stands beside the shared cases, and push what is new (S1010-S1040)."""
     now = max(run.plan.as_of, SystemClock().now())
-    call = run.session.supervisor.refresh.remote(now)
+    call = run.session.supervisor.refresh.remote(now, run.session.settings)
     run.progress("refresh", 0, 1)
-    pushed: int = ray.get(call)
+    report: RefreshReport = ray.get(call)
     ray.get(run.session.supervisor.deliver.remote())
     run.progress("refresh", 1, 1)
-    return pushed
+    return report
 
 
 def gather(
@@ -255,10 +278,13 @@ def gather(
     results: dict[str, PlatformResult] = run.each("gather", calls)
     kinds = {"cases": plan.cases, "accesses": plan.events}
     simulated = [name for name, path in kinds.items() if path == SIMULATED]
+    simulated.append("links between platforms")
+    if any(tags[name].profile.at_risk_origin != "stated" for name in run.sources):
+        simulated.append("populations at risk, where none is stated")
     return FlowResult(
         plan=plan,
-        simulated=[*simulated, "links between platforms", "populations at risk"],
-        ontology=load_ontology(session.settings.data_dir).version,
+        simulated=simulated,
+        ontology=load_ontology(session.settings.data_dir, session.settings.hpo_path).version,
         links=ray.get(session.network.links.remote()),
         first_model=first,
         second_model=second,
@@ -298,8 +324,9 @@ def run_all(run: Run) -> FlowResult:
     second, report = update(run, windows, first)
     decide(run, windows, first, second)
     deliver(run)
-    refresh(run)
-    return gather(run, first, second, report)
+    unavailable = refresh(run).unavailable
+    result = gather(run, first, second, report)
+    return result.model_copy(update={"unavailable": unavailable})
 
 
 def _update_key(run: Run, first: TrendCard, dataset: str) -> str:

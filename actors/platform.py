@@ -1,7 +1,7 @@
 """One sharing platform as a process: the only writer of its ledger and its index."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +11,7 @@ from actors.options import actor_options, platform_name
 from cluster.access.simulated_network import SimulatedNetwork
 from cluster.clock import SystemClock
 from cluster.contracts.ingest import IngestReport, Source
-from cluster.contracts.result import PlatformResult, ScreeningReport
+from cluster.contracts.result import PlatformResult, RatesFile, ScreeningReport
 from cluster.contracts.sharing import (
     DecisionRecord,
     DeliveryStatus,
@@ -20,11 +20,14 @@ from cluster.contracts.sharing import (
     PlatformTag,
     Receipt,
     Refusal,
+    RelatedAnswers,
     RelatedItem,
     RelatedQuery,
+    RelatedQuestions,
     Settlement,
 )
 from cluster.contracts.trend import Prediction
+from cluster.errors import NotFound
 from cluster.flow import (
     accesses,
     cases,
@@ -39,7 +42,11 @@ from cluster.flow import (
 from cluster.flow import deliveries as delivery_steps
 from cluster.flow.accesses import Recorded
 from cluster.flow.platform import open_platform, platform_folder
-from cluster.flow.search import CaseHit, CaseQuery
+from cluster.flow.query import CaseHit, CaseQuery
+from cluster.flow.screening import AtRisk
+from cluster.flow.search import Found
+from cluster.retrieval.profiles import Presentation
+from cluster.screening.priors import Known
 from cluster.settings import Settings
 from cluster.storage.lance import LanceIndex
 from cluster.storage.ontology import load_ontology
@@ -51,7 +58,7 @@ class PlatformService:
     def __init__(self, platform_id: str, settings: Settings) -> None:
         """Open the platform's storage, and let the index catch up with the ledger."""
         index = LanceIndex(str(platform_folder(settings.data_dir, platform_id) / "index"))
-        ontology = load_ontology(settings.data_dir)
+        ontology = load_ontology(settings.data_dir, settings.hpo_path)
         self._platform = open_platform(platform_id, index, ontology, settings, SystemClock())
         projection.project(self._platform)
 
@@ -69,17 +76,30 @@ class PlatformService:
         report = cases.ingest(self._platform, source)
         return report, cases.category_mix(self._platform)
 
-    def screen(self, person_years: float) -> ScreeningReport:
+    def class_counts(self) -> pa.Table:
+        """Count the own cases of each class."""
+        return screening.own_class_counts(self._platform)
+
+    def screen(self, at_risk: AtRisk, known: Known, rates: RatesFile | None) -> ScreeningReport:
         """Screen every own case (S310-S330)."""
-        return screening.screen_cases(self._platform, person_years)
+        return screening.screen_cases(self._platform, at_risk, known, rates)
 
-    def search(self, query: CaseQuery) -> list[CaseHit]:
-        """Search the platform's cases (S400)."""
-        return search.search(self._platform, query)
+    def find(self, query: CaseQuery) -> Found:
+        """Find this platform's part of an answer (S400)."""
+        return search.find(self._platform, query)
 
-    def case_terms(self, case_id: str) -> tuple[str, ...] | None:
-        """Return the observed terms of a case; None where it is not here."""
-        return search.case_terms(self._platform, case_id)
+    def explained(
+        self, query: CaseQuery, patient: Presentation, scores: Mapping[str, float]
+    ) -> list[CaseHit]:
+        """Explain the cases of this platform that an answer shows (S400)."""
+        return search.explained(self._platform, query, patient, scores)
+
+    def asked_like(self, query: CaseQuery) -> CaseQuery | None:
+        """Return a query with the terms of the case it names; None where the case is not here."""
+        try:
+            return search.asked_like(self._platform, query)
+        except NotFound:
+            return None
 
     def rebuild_index(self) -> int:
         """Make the index anew from the ledger."""
@@ -144,9 +164,9 @@ class PlatformService:
         """Take in deliveries from other platforms (S1000)."""
         return delivery_steps.receive(self._platform, envelopes)
 
-    def related_queries(self, now: float) -> tuple[list[RelatedQuery], tuple[str, ...]]:
+    def related_questions(self, now: float, sources: Sequence[str]) -> RelatedQuestions:
         """Return what to ask for the shared cases that are due, and whom (S1020)."""
-        return related.due_queries(self._platform, now)
+        return related.due_questions(self._platform, now, sources)
 
     def find_related(
         self, asker: str, queries: Sequence[RelatedQuery]
@@ -154,7 +174,7 @@ class PlatformService:
         """Answer another platform's questions (S1010)."""
         return related.find_related(self._platform, asker, queries)
 
-    def store_related(self, now: float, answers: dict[str, list[RelatedItem]]) -> int:
+    def store_related(self, now: float, answers: RelatedAnswers) -> int:
         """Keep and push what is new or changed (S1030)."""
         return related.store_related(self._platform, now, answers)
 

@@ -8,9 +8,12 @@ import ray
 from actors.flow import Run
 from cluster.contracts.sharing import DeliveryStatus, PlatformTag, RelatedItem
 from cluster.errors import NotFound
-from cluster.flow.search import CaseHit, CaseQuery
+from cluster.flow.query import CaseQuery, SearchAnswer
+from cluster.flow.search import put_in_order, put_together
+from cluster.retrieval.profiles import OWN
 from cluster.storage.backup import copy_blobs, seal
 from cluster.storage.blobs import BlobStore
+from cluster.storage.ranking import load_ranking
 
 
 def registered(run: Run) -> tuple[list[PlatformTag], list[tuple[str, str, bool]]]:
@@ -68,25 +71,38 @@ def backup(run: Run, folder: Path) -> int:
     return seal(folder)
 
 
-def search(run: Run, query: CaseQuery, names: Sequence[str]) -> list[tuple[str, CaseHit]]:
-    """Search platforms, all where none is named; best first.
+def search(run: Run, query: CaseQuery, names: Sequence[str]) -> SearchAnswer:
+    """Search platforms, all where none is named, and make one answer.
+
+    Where several are asked, each answers from its own cases only: a case that was shared counts
+    once, at its home.
 
     Raises:
-        NotFound: there is no platform of a name.
+        InputError: the query cannot be asked.
+        NotFound: there is no platform of a name, or no platform has the case that is named.
     """
     platforms = run.session.platforms
     _known(run, names)
     asked = names or list(platforms)
     if query.like is not None:
-        calls = {name: actor.case_terms.remote(query.like) for name, actor in platforms.items()}
-        held = [terms for terms in run.each("look up", calls).values() if terms is not None]
+        calls = {name: actor.asked_like.remote(query) for name, actor in platforms.items()}
+        held = [found for found in run.each("look up", calls).values() if found is not None]
         if not held:
             what = f"there is no case {query.like}"
             raise NotFound(what, run.plan.run)
-        query = query.model_copy(update={"terms": held[0]})
-    found = run.each("search", {name: platforms[name].search.remote(query) for name in asked})
-    hits = [(name, hit) for name, hits in found.items() for hit in hits]
-    return sorted(hits, key=lambda pair: -pair[1].score)
+        query = held[0]
+    if len(asked) > 1 and query.where.state is None:
+        own = query.where.model_copy(update={"state": OWN})
+        query = query.model_copy(update={"where": own})
+    found = run.each("search", {name: platforms[name].find.remote(query) for name in asked})
+    model = load_ranking(run.session.settings.ranking_path)
+    order = put_in_order(query, list(found.values()), model)
+    shown = {
+        name: platforms[name].explained.remote(query, found[name].patient, scores)
+        for name, scores in order.scores.items()
+    }
+    hits = run.each("explain", shown) if shown else {}
+    return put_together(query, list(found.values()), order, list(hits.values()))
 
 
 def _known(run: Run, names: Sequence[str]) -> None:

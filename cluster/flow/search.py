@@ -1,129 +1,306 @@
-"""Finding cases by phenotype, disease, free text or another case, each hit explained (S400)."""
+"""Finding cases by phenotype, disease, gene, words or another case, each hit explained (S400).
 
-from collections.abc import Sequence
+Each platform finds its part; the diseases and the cases are put in order from the counts of all of
+them; then the cases that are shown are explained where they lie.
+"""
 
-from pydantic import BaseModel, ConfigDict, Field
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
 
 from cluster.errors import InputError, NotFound
 from cluster.flow.platform import Platform
-from cluster.ontology import term_id, term_number
-from cluster.retrieval.feature import vectors
-from cluster.retrieval.ranking import explain, similarity
+from cluster.flow.query import CaseHit, CaseQuery, DiseaseHit, SearchAnswer, check
+from cluster.ontology import Ontology
+from cluster.retrieval.diagnosis import Evidence, RankingModel, rank
+from cluster.retrieval.evidence import NO_ROWS
+from cluster.retrieval.profiles import Presentation, profiles_of
+from cluster.retrieval.ranking import explain, opposing, similarity
+from cluster.retrieval.search import CANDIDATES
 
-CANDIDATES_PER_HIT = 5
-"""Candidates that the index gives for each hit asked for, before the finer order."""
-
-
-class CaseQuery(BaseModel):
-    """What to look for; without terms they come from the case that ``like`` names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    terms: tuple[str, ...] = Field((), max_length=200)
-    disease_id: str | None = Field(None, max_length=128)
-    text: str = Field("", max_length=4096)
-    like: str | None = None
-    """Id of a case on the platform; it is not among its own hits."""
-    k: int = Field(10, ge=1, le=100)
+SCORE_DIGITS = 6
+"""Scores that are equal to so many decimals are a tie; the case ids decide."""
 
 
-class CaseHit(BaseModel):
-    """A case that was found, and why."""
+@dataclass(frozen=True)
+class Found:
+    """What one platform found."""
 
-    model_config = ConfigDict(frozen=True)
+    platform: str
+    hits: tuple[CaseHit, ...] = ()
+    """Only where no term was asked for."""
+    remarks: tuple[str, ...] = ()
+    patient: Presentation | None = None
+    evidence: Evidence | None = None
+    """With ``patient`` where terms were asked for."""
+    case_ids: tuple[str, ...] = ()
+    """Candidates of the evidence."""
+    labels: tuple[str, ...] = ()
+    """Name of the disease of each candidate."""
 
-    case_id: str
-    origin: str
-    disease_id: str
-    disease_label: str
-    category: str
-    score: float
-    """simGIC with the terms asked for, 0 to 1; 0 where no term was asked for."""
-    why: tuple[str, ...]
+
+@dataclass(frozen=True)
+class Order:
+    """What of the candidates is shown, before it is explained."""
+
+    scores: dict[str, dict[str, float]]
+    """By platform, the cases that are shown."""
+    diseases: tuple[DiseaseHit, ...] = ()
+    none_of_these: float | None = None
 
 
-def search(platform: Platform, query: CaseQuery) -> list[CaseHit]:
+def search(platform: Platform, query: CaseQuery) -> SearchAnswer:
     """Search one platform.
 
     Raises:
-        InputError: nothing to look for, or none of the terms is known.
+        InputError: nothing to look for, too much of it, or none of the terms is known.
         NotFound: ``like`` names no case.
     """
-    rows = _asked_rows(platform, query)
-    wanted = query.k + (query.like is not None)
-    if query.text.strip() and (rows or query.like):
-        what = "a text and terms were given"
-        raise InputError(what, "query", "Give one of them.")
-    if rows:
-        vector = vectors([rows], platform.ontology)
-        limit = CANDIDATES_PER_HIT * wanted
-        (found,) = platform.index.nearest(vector, limit, disease_id=query.disease_id)
-    elif query.text.strip():
-        found = platform.index.matching(query.text, wanted, disease_id=query.disease_id)
-    elif query.disease_id:
-        flat = vectors([[]], platform.ontology)
-        (found,) = platform.index.nearest(flat, wanted, disease_id=query.disease_id)
-    else:
-        what = "nothing to look for"
-        raise InputError(what, "query", "Give terms, a disease, a text or a case.")
-    hits = [
-        _hit(platform, row, rows, query)
-        for row in found.to_pylist()
-        if row["case_id"] != query.like
-    ]
-    if rows:
-        hits.sort(key=lambda hit: (-hit.score, hit.case_id))
-    return hits[: query.k]
+    query = asked_like(platform, query) if query.like is not None else query
+    found = [find(platform, query)]
+    order = put_in_order(query, found, platform.ranking)
+    patient, scores = found[0].patient, order.scores.values()
+    shown = [explained(platform, query, patient, one) for one in scores]
+    return put_together(query, found, order, shown)
 
 
-def case_terms(platform: Platform, case_id: str) -> tuple[str, ...] | None:
-    """Return the observed terms of a case; None where the platform does not have it."""
-    found = platform.index.rows([case_id])
-    if not found.num_rows:
-        return None
-    (numbers,) = found["terms"].to_pylist()
-    return tuple(term_id(number) for number in numbers or ())
+def find(platform: Platform, query: CaseQuery) -> Found:
+    """Find a platform's part of an answer.
 
+    Args:
+        platform: whose cases are searched.
+        query: with the terms of the case that it names, if it names one (``asked_like``).
 
-def _asked_rows(platform: Platform, query: CaseQuery) -> tuple[int, ...]:
-    terms: Sequence[str] = query.terms
-    if query.like is not None and not terms:
-        known = case_terms(platform, query.like)
-        if known is None:
-            what = f"there is no case {query.like}"
-            raise NotFound(what, platform.platform_id)
-        terms = known
-    resolved = platform.ontology.resolve(terms)
-    if terms and not resolved.rows:
-        unknown = [term for term in resolved.unknown if term_number(term) < 0]
-        what = "none of the terms is in the installed ontology"
-        raise InputError(what, ", ".join(unknown[:5]), "Use HPO ids such as HP:0001250.")
-    return resolved.rows
-
-
-def _hit(
-    platform: Platform, row: dict[str, object], asked: tuple[int, ...], query: CaseQuery
-) -> CaseHit:
-    numbers = row["terms"]
-    assert isinstance(numbers, list)  # noqa: S101 - the index's schema
-    theirs = platform.ontology.resolve(term_id(number) for number in numbers).rows
-    names = platform.ontology.names
-    row_of = platform.ontology.row_of
-    why = [
-        f"{names[row_of(match.asked)]} ~ {names[row_of(match.found)]} through "
-        f"{names[row_of(match.through)]} ({match.information:.1f} nats)"
-        for match in explain(asked, theirs, platform.ontology)
-    ]
-    if query.disease_id:
-        why.append(f"diagnosis {query.disease_id}")
-    if not asked and query.text:
-        why.append("words of the text")
-    return CaseHit(
-        case_id=str(row["case_id"]),
-        origin=str(row["origin"]),
-        disease_id=str(row["disease_id"]),
-        disease_label=str(row["disease_label"]),
-        category=str(row["category"]),
-        score=round(similarity(asked, theirs, platform.ontology), 6) if asked else 0.0,
-        why=tuple(why),
+    Raises:
+        InputError: nothing to look for, too much of it, or none of the terms is known.
+    """
+    check(query)
+    if not (query.terms or query.excluded or query.like):
+        return Found(platform.platform_id, tuple(_by_words(platform, query)))
+    patient = patient_of(platform, query.terms, query.excluded)
+    table, evidence = platform.searcher.look_up(
+        patient,
+        candidates=CANDIDATES,
+        where=query.where,
+        left_out=platform.searcher.places_of([query.like]) if query.like else NO_ROWS,
     )
+    return Found(
+        platform=platform.platform_id,
+        remarks=_remarks(platform, query),
+        patient=patient,
+        evidence=evidence,
+        case_ids=tuple(map(str, table["case_id"].to_pylist())),
+        labels=tuple(map(str, table["disease_label"].to_pylist())),
+    )
+
+
+def put_in_order(query: CaseQuery, found: Sequence[Found], model: RankingModel) -> Order:
+    """Rank diseases and cases over all platforms, and choose what is shown.
+
+    Args:
+        query: what was asked.
+        found: one part a platform; the same case on two platforms is two hits.
+        model: weights.
+    """
+    patient = next((part.patient for part in found if part.patient is not None), None)
+    if patient is None:
+        return Order({})
+    parts = _nearest(found)
+    evidence = [part.evidence for part in parts if part.evidence is not None]
+    ranking = rank(patient, evidence, model, query.k)
+    scored = [
+        (-round(float(score), SCORE_DIGITS), part.platform, case_id)
+        for part, scores in zip(parts, ranking.case_scores, strict=True)
+        for case_id, score in zip(part.case_ids, scores, strict=True)
+    ]
+    chosen: dict[str, dict[str, float]] = {}
+    for score, platform, case_id in heapq.nsmallest(query.k, scored):
+        chosen.setdefault(platform, {})[case_id] = -score
+    labels = {
+        disease: label
+        for part, told in zip(parts, evidence, strict=True)
+        for disease, label in zip(told.diseases, part.labels, strict=True)
+    }
+    diseases = [
+        DiseaseHit(
+            disease_id=ranked.disease_id,
+            disease_label=labels.get(ranked.disease_id, ""),
+            probability=round(ranked.probability, 6),
+            n_cases=ranked.n_cases,
+            figures={name: round(value, 4) for name, value in ranked.figures.items()},
+        )
+        for ranked in ranking.diseases
+    ]
+    return Order(chosen, tuple(diseases), round(ranking.none_of_these, 6))
+
+
+def _nearest(found: Sequence[Found]) -> list[Found]:
+    """Keep as many candidates of all platforms as one platform would have: the nearest vectors."""
+    nearness = [
+        (-round(float(part.evidence.cosines[place]), SCORE_DIGITS), case_id, number, place)
+        for number, part in enumerate(found)
+        if part.evidence is not None
+        for place, case_id in enumerate(part.case_ids)
+    ]
+    kept: list[list[int]] = [[] for _ in found]
+    for _, _, number, place in heapq.nsmallest(CANDIDATES, nearness):
+        kept[number].append(place)
+    return [
+        replace(
+            part,
+            evidence=part.evidence.of(np.array(places, np.int64)),
+            case_ids=tuple(part.case_ids[place] for place in places),
+            labels=tuple(part.labels[place] for place in places),
+        )
+        for part, places in zip(found, kept, strict=True)
+        if part.evidence is not None
+    ]
+
+
+def explained(
+    platform: Platform, query: CaseQuery, patient: Presentation | None, scores: Mapping[str, float]
+) -> list[CaseHit]:
+    """Return the cases of a platform that are shown, each with what speaks for and against it.
+
+    Args:
+        platform: where they lie.
+        query: what was asked.
+        patient: whom the terms describe.
+        scores: of each case.
+    """
+    table = platform.index.rows(list(scores)).drop(["vector"])
+    column = pa.array([scores[str(name)] for name in table["case_id"].to_pylist()], pa.float64())
+    return _hits(platform, query, table.append_column("score", column), patient)
+
+
+def put_together(
+    query: CaseQuery, found: Sequence[Found], order: Order, shown: Sequence[Sequence[CaseHit]]
+) -> SearchAnswer:
+    """Make one answer of the parts that platforms found.
+
+    Args:
+        query: what was asked.
+        found: one part a platform.
+        order: of what was found.
+        shown: explained hits, by platform.
+    """
+    hits = [hit for hits in (*(part.hits for part in found), *shown) for hit in hits]
+    hits.sort(key=lambda hit: (-hit.score, hit.platform, hit.case_id))
+    return SearchAnswer(
+        hits=hits[: query.k],
+        diseases=list(order.diseases),
+        none_of_these=order.none_of_these,
+        remarks=tuple(dict.fromkeys(remark for part in found for remark in part.remarks)),
+    )
+
+
+def asked_like(platform: Platform, query: CaseQuery) -> CaseQuery:
+    """Return a query with the terms of the case that it names.
+
+    Raises:
+        InputError: terms are given beside the case, or no sign of the case is known.
+        NotFound: the platform does not have the case.
+    """
+    check(query)
+    if query.terms or query.excluded:
+        what = "a case and terms were given"
+        raise InputError(what, "query", "Give one of them.")
+    found = platform.index.rows([query.like or ""])
+    if not found.num_rows:
+        what = f"there is no case {query.like}"
+        raise NotFound(what, platform.platform_id)
+    profiles = profiles_of(found, platform.ontology)
+    if not len(profiles.observed.rows):
+        what = f"no sign of the case {query.like} is known"
+        raise InputError(what, platform.platform_id, "Name a case with observed terms, or terms.")
+    named = platform.ontology.ids_of
+    return query.model_copy(
+        update={
+            "terms": named(profiles.observed.rows),
+            "excluded": named(profiles.excluded.rows),
+        }
+    )
+
+
+def patient_of(platform: Platform, seen: Sequence[str], absent: Sequence[str]) -> Presentation:
+    """Return the patient that term ids describe; a term that is both seen and absent is neither.
+
+    Raises:
+        InputError: there is no usable term that was seen.
+    """
+    placed = platform.ontology.resolve(seen).rows, platform.ontology.resolve(absent).rows
+    both = {*placed[0]} & {*placed[1]}
+    observed, excluded = (tuple(row for row in rows if row not in both) for rows in placed)
+    if observed:
+        return Presentation(observed, excluded)
+    remedy = "Give at least one HPO id, such as HP:0001250, of a sign that was seen."
+    if placed[0]:
+        what = "every term is both seen and absent"
+    elif seen:
+        what = f"none of {len(seen)} terms is in the installed ontology"
+    else:
+        what = "no observed term; only excluded ones" if absent else "no observed term"
+    raise InputError(what, "terms", remedy)
+
+
+def _remarks(platform: Platform, query: CaseQuery) -> tuple[str, ...]:
+    terms = platform.ontology.resolve((*query.terms, *query.excluded))
+    replaced = [f"{old} is obsolete; {new} was asked for" for old, new in terms.replaced]
+    placed = (platform.ontology.resolve(given).rows for given in (query.terms, query.excluded))
+    counted = {
+        "not in the ontology": len(terms.unknown),
+        "both seen and absent, and asked for as neither": len(set.intersection(*map(set, placed))),
+    }
+    return (*replaced, *(f"terms that are {what}: {n}" for what, n in counted.items() if n))
+
+
+def _by_words(platform: Platform, query: CaseQuery) -> list[CaseHit]:
+    """Return the cases whose text matches; without a text, what the filter lets pass."""
+    if query.text.strip():
+        table = platform.index.matching(query.text, query.k, query.where)
+    else:
+        table = platform.index.listed(query.k, query.where)
+    return _hits(platform, query, table, None)
+
+
+def _hits(
+    platform: Platform, query: CaseQuery, table: pa.Table, patient: Presentation | None
+) -> list[CaseHit]:
+    chosen = query.where.model_dump(exclude_none=True)
+    facts = [f"{name} {value}" for name, value in chosen.items()]
+    if query.text.strip():
+        facts.append("words of the text")
+    profiles = profiles_of(table, platform.ontology)
+    hits = []
+    for place, row in enumerate(table.drop(["terms", "excluded", "text"]).to_pylist()):
+        case = profiles.presentation(place)
+        hits.append(
+            CaseHit(
+                platform=platform.platform_id,
+                case_id=row["case_id"],
+                origin=row["origin"],
+                disease_id=row["disease_id"],
+                disease_label=row["disease_label"],
+                category=row["category"],
+                rare_feature=row["rare_feature"],
+                score=row["score"],
+                facts=tuple(facts),
+                **_reasons(patient, case, platform.ontology),
+            )
+        )
+    return hits
+
+
+def _reasons(
+    patient: Presentation | None, case: Presentation, ontology: Ontology
+) -> dict[str, object]:
+    if patient is None:
+        return {"similarity": 0.0}
+    return {
+        "similarity": round(similarity(patient.observed, case.observed, ontology), 6),
+        "matches": explain(patient.observed, case.observed, ontology),
+        "against": opposing(patient, case, ontology),
+    }

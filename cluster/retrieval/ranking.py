@@ -1,7 +1,7 @@
-"""The finer order of candidates, and why each was found (S1010).
+"""Why a case was found, and what speaks against it (S400, S1010).
 
-Score: simGIC, the information that two cases share over the information of both (Pesquita et al.
-2008). Explanation: for each term asked for, the case's term that comes nearest to it through
+Similarity: simGIC, the information that two cases share over the information of both (Pesquita et
+al. 2008). Explanation: for each term asked for, the case's term that comes nearest to it through
 their most informative common ancestor (Resnik 1995).
 """
 
@@ -11,7 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from cluster.ontology import Ints, Ontology, term_id
+from cluster.ontology import Ints, Ontology
+from cluster.retrieval.profiles import Presentation
 
 INFORMATION_MIN: Final = 0.5
 """Nats below which a common ancestor is too general to explain anything."""
@@ -24,9 +25,12 @@ class TermMatch:
     asked: str
     found: str
     through: str
-    """The common ancestor; equal to both where the terms are the same."""
+    """Id of the common ancestor; equal to both where the terms are the same."""
     information: float
     """Information content of the common ancestor, in nats."""
+    asked_name: str
+    found_name: str
+    through_name: str
 
 
 def similarity(asked: Sequence[int], found: Sequence[int], ontology: Ontology) -> float:
@@ -41,20 +45,35 @@ def explain(
     asked: Sequence[int], found: Sequence[int], ontology: Ontology
 ) -> tuple[TermMatch, ...]:
     """Match each asked-for term to the nearest of the case's, most informative first."""
+    if not found:
+        return ()
+    found = sorted(found)  # of equally near ones the first is shown
+    above = [ontology.ancestors(row) for row in found]
+    starts = np.concatenate([[0], np.cumsum([len(rows) for rows in above])[:-1]])
+    flat = np.concatenate(above)
     matches = []
     for ours in asked:
-        above = ontology.ancestors(ours)
-        best: tuple[float, int, int] | None = None
-        for theirs in found:
-            common = np.intersect1d(above, ontology.ancestors(theirs), assume_unique=True)
-            if not len(common):
-                continue
+        shared = np.isin(flat, ontology.ancestors(ours))
+        best = np.maximum.reduceat(np.where(shared, ontology.information[flat], 0), starts)
+        nearest = int(np.argmax(best))
+        if best[nearest] >= INFORMATION_MIN:
+            common = np.intersect1d(ontology.ancestors(ours), above[nearest])
             through = _most_informative(common, ontology)
-            candidate = (float(ontology.information[through]), -theirs, through)
-            best = max(best, candidate) if best else candidate
-        if best and best[0] >= INFORMATION_MIN:
-            matches.append(_match(ours, -best[1], best[2], ontology))
+            matches.append(_match(ours, found[nearest], through, ontology))
     return tuple(sorted(matches, key=lambda match: (-match.information, match.asked)))
+
+
+def opposing(patient: Presentation, case: Presentation, ontology: Ontology) -> tuple[str, ...]:
+    """Return the ids of the patient's terms that the case contradicts.
+
+    A term that was seen is contradicted by an excluded one at or above it, and the other way round.
+    """
+    absent, seen = set(case.excluded), ontology.closure(case.observed)
+    rows = [
+        row for row in patient.observed if not absent.isdisjoint(ontology.ancestors(row).tolist())
+    ]
+    rows += np.intersect1d(patient.excluded, seen).tolist()
+    return ontology.ids_of(rows)
 
 
 def _most_informative(common: Ints, ontology: Ontology) -> int:
@@ -65,6 +84,13 @@ def _most_informative(common: Ints, ontology: Ontology) -> int:
 
 
 def _match(asked: int, found: int, through: int, ontology: Ontology) -> TermMatch:
-    ids = [term_id(int(ontology.numbers[row])) for row in (asked, found, through)]
-    information = round(float(ontology.information[through]), 6)
-    return TermMatch(ids[0], ids[1], ids[2], information)
+    ids = ontology.ids_of((asked, found, through))
+    return TermMatch(
+        asked=ids[0],
+        found=ids[1],
+        through=ids[2],
+        information=round(float(ontology.information[through]), 6),
+        asked_name=ontology.names[asked],
+        found_name=ontology.names[found],
+        through_name=ontology.names[through],
+    )

@@ -185,7 +185,7 @@ KEYS = {
     "decisions": "SELECT decision_id FROM decisions",
     "inbox": "SELECT delivery_id FROM inbox",
     "outbox": "SELECT delivery_id FROM outbox WHERE state = 'delivered'",
-    "refreshes": "SELECT case_id FROM refreshes",
+    "refreshes": "SELECT case_id FROM answers WHERE source = 'network:south'",
 }
 
 

@@ -8,8 +8,9 @@ import pytest
 import ray
 
 from actors.flow import run_all
+from actors.upkeep import search
 from cluster.contracts.result import FlowResult
-from cluster.flow.search import CaseQuery
+from cluster.flow.query import CaseQuery
 from tests.integration.flow_runs import (
     begin,
     outcome,
@@ -119,9 +120,13 @@ def test_a_finished_run_again_does_nothing(undisturbed: FlowResult, folder: Path
     try:
         assert outcome(run_all(run)) == outcome(undisturbed)
         assert ray.get(run.session.supervisor.deliver.remote()) == 0
-        assert ray.get(run.session.supervisor.refresh.remote(run.plan.as_of)) == 0
+        again = run.session.supervisor.refresh.remote(run.plan.as_of, run.session.settings)
+        assert ray.get(again).n_pushed == 0
         case = undisturbed.platforms[0].screening.rare[0].case_id
-        hits = ray.get(run.session.platforms["platform-1"].search.remote(CaseQuery(like=case)))
-        assert hits and hits[0].why
+        answer = search(run, CaseQuery(like=case, k=5), [])
+        assert len(answer.hits) == 5 and answer.hits[0].matches
+        assert answer.diseases and answer.none_of_these is not None
+        (alone,) = search(run, CaseQuery(like=case, k=1), ["platform-1"]).hits
+        assert alone.platform == "platform-1" and alone.case_id != case
     finally:
         stop_actors()

@@ -13,6 +13,8 @@ import pytest
 
 from cluster.contracts.result import SIMULATED, FlowPlan, FlowResult
 from cluster.flow.plan import keep_plan
+from cluster.flow.query import CaseHit, DiseaseHit, SearchAnswer
+from jobs.search import show
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,6 +58,8 @@ def test_the_list_names_every_job() -> None:
         (["--as-of", "tomorrow"], "is not a date"),
         (["--events", "nowhere.parquet"], "cannot be read as Parquet"),
         (["--no-agreement", "platform-9"], "there is no platform platform-9"),
+        (["--at-risk", "platform-9=1000"], "there is no platform platform-9"),
+        (["--at-risk", "platform-1=all"], "is not name=person-years"),
     ],
 )
 def test_wrong_input_is_one_clear_line(tmp_path: Path, words: list[str], said: str) -> None:
@@ -88,6 +92,59 @@ def test_another_plan_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     assert "holds a run with another plan" in ended.stderr
 
 
+def test_answers_from_files(tmp_path: Path) -> None:
+    """A4: answers without a cluster; a query that cannot be asked is told, exit code 0."""
+    cases, queries, out = (tmp_path / f"{name}.jsonl" for name in ("cases", "queries", "out"))
+    cases.write_text("\n".join(json.dumps(_phenopacket(f"case-{n}")) for n in range(3)))
+    queries.write_text(json.dumps(_phenopacket("query")) + "\n{}\n")
+    words = ["--index", str(cases), "--queries", str(queries), "--out", str(out)]
+    ended = job("retrieve", *words, "--k", "2")
+    assert ended.returncode == 0, ended.stderr
+    first, second = map(json.loads, out.read_text().splitlines())
+    assert [found["case_id"] for found in first["ranked_cases"]] == ["case-0", "case-1"]
+    assert (first["query_id"], second["ranked_cases"]) == ("query", [])
+    assert "queries.jsonl:2: case_invalid" in ended.stderr
+    for refused, said in ((["--k", "0"], "k is 0"), (["--leave-out", "no.json"], "no.json")):
+        wrong = job("retrieve", *words, *refused)
+        assert (wrong.returncode, said in wrong.stderr) == (2, True)
+        assert "Traceback" not in wrong.stderr
+
+
+def test_texts_of_cases_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """A4 B9: a name that looks like markup, or would steer a terminal, is a name."""
+    hit = CaseHit(
+        platform="north",
+        case_id="[/x]",
+        origin="north",
+        disease_id="OMIM:1",
+        disease_label="[red]\x1b[2J",
+        category="",
+        rare_feature=1.0,
+        score=1.0,
+        similarity=0.5,
+        against=("HP:0001250",),
+        facts=("gene [b]",),
+    )
+    ranked = DiseaseHit(
+        disease_id="OMIM:1", disease_label="[/y]", probability=0.5, n_cases=1, figures={}
+    )
+    show(SearchAnswer(hits=[hit], diseases=[ranked], none_of_these=0.5, remarks=("[z]",)))
+    told = capsys.readouterr().out
+    for text in ("[/x]", "[red]", "[/y]", "[z]", "gene [b]", "- HP:0001250 is contradicted"):
+        assert text in told
+    assert "\x1b" not in told
+
+
+def test_too_few_cases_to_learn_a_ranking_from(tmp_path: Path) -> None:
+    """A4: one clear line and no file."""
+    cases, out = tmp_path / "cases.jsonl", tmp_path / "ranking.json"
+    cases.write_text("\n".join(json.dumps(_phenopacket(f"case-{n}")) for n in range(3)))
+    ended = job("fit_ranking", "--index", str(cases), "--out", str(out))
+    assert ended.returncode == 2
+    assert "fewer than 50 cases have a disease with another publication" in ended.stderr
+    assert "Traceback" not in ended.stderr and not out.exists()
+
+
 @pytest.mark.ray
 def test_steps_one_by_one_on_mixed_input(tmp_path: Path) -> None:
     """B1: bad records are named by file, line and reason; the rest is taken in and found."""
@@ -108,6 +165,10 @@ def test_steps_one_by_one_on_mixed_input(tmp_path: Path) -> None:
     found = job("search", *out, "--term", "HP:0001250")
     assert found.returncode == 0, found.stderr
     assert "one-2" in found.stdout and "Seizure" in found.stdout
+    assert "none of those known here" in found.stdout
+    wrong = job("search", *out, "--absent", "HP:0001250")
+    assert (wrong.returncode, "no observed term" in wrong.stderr) == (2, True)
+    assert "Traceback" not in wrong.stderr
 
 
 @pytest.mark.ray

@@ -9,7 +9,8 @@ from cluster.clock import ManualClock
 from cluster.errors import IntegrityError, NotFound, StoreUnavailable
 from cluster.flow import projection, summary
 from cluster.flow.platform import open_platform
-from cluster.flow.search import CaseQuery, search
+from cluster.flow.query import CaseQuery
+from cluster.flow.search import search
 from cluster.storage import deliveries, tables
 from cluster.storage.backup import MANIFEST, copy_blobs, restore, seal
 from cluster.storage.blobs import BlobStore
@@ -46,8 +47,8 @@ def test_a_restored_platform_goes_on_where_the_backup_was_taken(tmp_path: Path) 
     assert read(again, "SELECT case_id, outcome FROM decisions") == [("a", "upload")]
     assert read(again, "SELECT case_id, state FROM outbox") == [("a", "delivered")]
     assert audit_actions(again)[0] == "decision"
-    hits = search(again, CaseQuery(terms=("HP:0001250",), k=1))
-    assert [(hit.case_id, hit.score) for hit in hits] == [("a", 1.0)]
+    (hit,) = search(again, CaseQuery(terms=("HP:0001250",), k=1)).hits
+    assert (hit.case_id, hit.similarity) == ("a", 1.0)
 
 
 def test_a_second_backup_replaces_the_first(tmp_path: Path) -> None:
@@ -60,7 +61,8 @@ def test_a_second_backup_replaces_the_first(tmp_path: Path) -> None:
     (ledger, *_) = summary.backup(north, str(folder))
     seal(folder)
     restore(folder, tmp_path / "new")
-    copy = Ledger(tmp_path / "new" / Path(ledger).relative_to(folder), tables.PLATFORM)
+    path = tmp_path / "new" / Path(ledger).relative_to(folder)
+    copy = Ledger(path, tables.PLATFORM, tables.PLATFORM_MIGRATIONS)
     with copy.begin() as tx:
         assert deliveries.uploaded_cases(tx) == {"a"}
     copy.close()

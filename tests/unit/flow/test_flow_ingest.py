@@ -1,4 +1,4 @@
-"""Cases come in once, durable before findable, and are screened (S310-S400)."""
+"""Cases come in once, durable before findable (S310, S400)."""
 
 from pathlib import Path
 
@@ -6,15 +6,13 @@ import pyarrow as pa
 import pytest
 from builders import MemoryIndex, a_phenopacket
 
-from cluster.flow import cases, projection, screening
+from cluster.flow import cases, projection
 from cluster.flow.platform import Platform
-from cluster.flow.search import CaseQuery, search
+from cluster.flow.query import CaseQuery
+from cluster.flow.search import search
 from cluster.retrieval.feature import FEATURES
-from cluster.screening.incidence import ABOVE_PRESET, KEPT, NO_CLASS
 from cluster.storage.cases import set_state
 from tests.unit.flow.world import (
-    NOW,
-    PERSON_YEARS,
     a_pair,
     a_source,
     open_at,
@@ -91,8 +89,8 @@ def test_a_file_that_changes_is_read_anew_each_time(tmp_path: Path) -> None:
     for number, term in enumerate(("HP:0001250", "HP:0001627", "HP:0001250"), start=1):
         source = a_source(tmp_path, a_phenopacket("a", observed=(term,)))
         cases.ingest(platform, source)
-        (best,) = search(platform, CaseQuery(terms=(term,), k=1))
-        assert (best.case_id, best.score) == ("a", 1.0)
+        (best,) = search(platform, CaseQuery(terms=(term,), k=1)).hits
+        assert (best.case_id, best.similarity) == ("a", 1.0)
         assert read(platform, "SELECT rev FROM cases") == [(number,)]
 
 
@@ -106,8 +104,8 @@ def test_a_changed_document_is_a_revision(tmp_path: Path) -> None:
     kept = read(platform, "SELECT rev, document FROM revisions WHERE case_id = 'a' ORDER BY rev")
     assert [rev for rev, _ in kept] == [1, 2]
     assert "HP:0001250" in kept[0][1] and "HP:0001627" in kept[1][1]
-    best = search(platform, CaseQuery(terms=("HP:0001627",), k=1))
-    assert [(hit.case_id, hit.score) for hit in best] == [("a", 1.0)]
+    (best,) = search(platform, CaseQuery(terms=("HP:0001627",), k=1)).hits
+    assert (best.case_id, best.similarity) == ("a", 1.0)
 
 
 @pytest.mark.parametrize("state", ["withdrawn", "private"])
@@ -159,7 +157,7 @@ def test_a_rebuilt_index_answers_the_same(tmp_path: Path) -> None:
     before = search(platform, query)
     assert projection.rebuild_index(platform) == 3
     assert search(platform, query) == before
-    assert len(before) == 3
+    assert len(before.hits) == len(before.diseases) == 3
 
 
 def test_an_interrupted_rebuild_is_made_good(tmp_path: Path) -> None:
@@ -184,48 +182,3 @@ def test_index_rows_say_what_the_case_says(tmp_path: Path) -> None:
     assert (rows[shared_id]["state"], rows[shared_id]["origin"]) == ("received", "north")
     assert rows[shared_id]["terms"] == [1250]
     assert rows[shared_id]["disease_id"] == "OMIM:100"
-
-
-def test_screening_ranks_rare_cases_first(tmp_path: Path) -> None:
-    """A2: lowest incidence first, ranks only for rare cases, a reason for each of the others."""
-    platform = open_at(tmp_path, incidence_preset_per_100k=0.25)
-    packets = [a_phenopacket(f"c{n}", disease="OMIM:1") for n in range(3)]
-    packets += [a_phenopacket("rare", disease="OMIM:9"), a_phenopacket("none", disease=None)]
-    take_in(platform, *packets)
-    report = screening.screening_report(platform)
-    assert [row.class_id for row in report.classes] == ["OMIM:9", "OMIM:1"]
-    assert [row.n_cases for row in report.classes] == [1, 3]
-    assert report.classes[0].label == "Disease OMIM:9"
-    # posterior means: prior 4 / (2 * 1e6), strength 0.5 -> rate 250,000 + 1e6 person-years
-    assert [row.incidence for row in report.classes] == pytest.approx([0.12, 0.28])
-    assert [(row.case_id, row.rank) for row in report.rare] == [("rare", 1)]
-    reasons = {row.case_id: row.reason for row in report.cases}
-    assert reasons["rare"] == KEPT
-    assert reasons["c0"] == ABOVE_PRESET
-    assert reasons["none"] == NO_CLASS
-    assert screening.rare_case_ids(platform) == ["rare"]
-    assert screening.screen_cases(platform, PERSON_YEARS) == report
-
-
-def test_received_cases_are_not_screened_as_own(tmp_path: Path) -> None:
-    """A2: a platform's incidence counts its own people only."""
-    world = a_pair(tmp_path)
-    world.decide("north", {"a": 0.9, "b": 0.9})
-    world.deliver()
-    south = world.platforms["south"]
-    report = screening.screen_cases(south, PERSON_YEARS)
-    assert [row.case_id for row in report.cases] == ["s"]
-    assert [(row.class_id, row.n_cases) for row in report.classes] == [("OMIM:100", 1)]
-    assert len(read(south, "SELECT case_id FROM cases")) == 3
-    assert cases.category_mix(south) == {"Nervous system": 1.0}
-
-
-def test_withdrawn_cases_are_no_longer_rare(tmp_path: Path) -> None:
-    """A2 B9: a withdrawn case is neither counted nor listed."""
-    platform = open_at(tmp_path, at=NOW)
-    take_in(platform, a_phenopacket("a"), a_phenopacket("b"))
-    with platform.ledger.begin() as tx:
-        set_state(tx, "a", state="withdrawn", consent="private")
-    assert screening.rare_case_ids(platform) == ["b"]
-    (row,) = screening.screen_cases(platform, PERSON_YEARS).classes
-    assert row.n_cases == 1

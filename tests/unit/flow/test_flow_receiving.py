@@ -8,7 +8,8 @@ from builders import a_phenopacket, an_item
 
 from cluster.contracts.sharing import Envelope, Receipt, Refusal
 from cluster.flow import deliveries, related
-from cluster.flow.search import CaseQuery, search
+from cluster.flow.query import CaseQuery
+from cluster.flow.search import search
 from cluster.ids import canonical_json, sha256
 from tests.unit.flow.world import World, a_pair, audit_actions, held, read
 
@@ -48,8 +49,8 @@ def test_a_case_that_arrives_is_kept_and_findable(world: World) -> None:
     assert isinstance(receipt, Receipt)
     assert (receipt.receiver, receipt.delivery_id) == ("south", "d1")
     assert held(world.platforms["south"]) == [("north", "north.0001")]
-    hits = search(world.platforms["south"], CaseQuery(terms=("HP:0001250",), k=1))
-    assert [(hit.case_id, hit.origin, hit.score) for hit in hits] == [("north.0001", "north", 1.0)]
+    (hit,) = search(world.platforms["south"], CaseQuery(terms=("HP:0001250",), k=1)).hits
+    assert (hit.case_id, hit.origin, hit.similarity) == ("north.0001", "north", 1.0)
 
 
 def test_the_same_delivery_again_gets_the_same_receipt(world: World) -> None:

@@ -1,7 +1,7 @@
 """Platforms with real ledgers in a folder, a clock that stands, and a courier between them."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,19 @@ from cluster.contracts.sharing import (
     Peer,
     Receipt,
     Refusal,
-    RelatedItem,
+    RelatedAnswers,
     Settlement,
 )
 from cluster.contracts.trend import Prediction
 from cluster.flow import cases, decisions, deliveries, projection, related, screening
 from cluster.flow.platform import Platform, open_platform
+from cluster.flow.screening import AtRisk
+from cluster.retrieval.literature import LiteratureSource, ask
 from cluster.settings import Settings
 from cluster.storage import journal
 
 NOW = 1_750_000_000.0
-PERSON_YEARS = 1e6
+AT_RISK = AtRisk(1e6, "stated")
 PRESETS: dict[str, Any] = {"first_screening_share": 1.0, "incidence_preset_per_100k": 10.0}
 ONTOLOGY = a_small_ontology()
 
@@ -67,7 +69,7 @@ def take_in(platform: Platform, *packets: object, name: str = "cases") -> Ingest
     """Ingest records from a file of the platform's own, and screen."""
     folder = platform.settings.data_dir / "sources" / platform.platform_id
     report = cases.ingest(platform, a_source(folder, *packets, name=name))
-    screening.screen_cases(platform, PERSON_YEARS)
+    screening.screen_cases(platform, AT_RISK)
     return report
 
 
@@ -221,17 +223,28 @@ class World:
                     answer = self.receive(envelope)
                     deliveries.settle(platform, [settlement(envelope, answer)])
 
-    def refresh(self) -> int:
+    def refresh(self, *sources: LiteratureSource, names: Mapping[str, str] | None = None) -> int:
         """Renew the related material of every platform; returns what was new or changed."""
         pushed, now = 0, self.clock.now()
         for name, home in self.platforms.items():
-            queries, audience = related.due_queries(home, now)
-            answers: dict[str, list[RelatedItem]] = {query.case_id: [] for query in queries}
-            asked = [other for other in (name, *audience) if other in self.platforms]
-            for other in (self.platforms[one] for one in asked):
-                for case_id, items in related.find_related(other, name, queries).items():
-                    answers[case_id].extend(items)
-            if queries:
+            asked = related.due_questions(home, now, [source.name for source in sources])
+            network = {
+                other: related.find_related(self.platforms[other], name, queries)
+                for other, queries in asked.network.items()
+                if queries and other in self.platforms
+            }
+            literature = {
+                one.name: ask(one, asked.literature[one.name], names or {}, 20)[0]
+                for one in sources
+            }
+            if any(asked.network.values()) or any(asked.literature.values()):
+                answers = RelatedAnswers.model_validate(
+                    {
+                        "network": network,
+                        "literature": literature,
+                        "sources": tuple(asked.literature),
+                    }
+                )
                 pushed += related.store_related(home, now, answers)
         return pushed
 

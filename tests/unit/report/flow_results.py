@@ -10,6 +10,7 @@ from cluster.contracts.result import (
     PlatformResult,
     PropagationSummary,
     ScreenedCase,
+    ScreeningBasis,
     ScreeningReport,
     SharedCase,
 )
@@ -28,6 +29,17 @@ FIRST_VERSION = "f1" * 32
 SECOND_VERSION = "5e" * 32
 KEPT = "kept"
 COMMON = "first screening: the class is among the platform's commoner ones"
+
+BASIS = ScreeningBasis(
+    person_years=1_000_000.0,
+    at_risk_origin="stated",
+    rule="lenient",
+    preset_per_100k=0.3,
+    first_share=0.75,
+    prior_strength=0.5,
+    pooled_platforms=2,
+    pooled_person_years=2_000_000.0,
+)
 
 
 def prediction(case_id: str, index: float, version: str = FIRST_VERSION) -> Prediction:
@@ -96,11 +108,13 @@ def screened_class(class_id: str, label: str, n_cases: int, reason: str = KEPT) 
         label=label,
         n_cases=n_cases,
         person_years=1_000_000.0,
-        incidence=0.1234 * n_cases,
+        incidence=0.1432 * n_cases,
+        incidence_median=0.1234 * n_cases,
         incidence_low=0.0271 * n_cases,
         incidence_high=0.4567 * n_cases,
         prior_mean=0.25,
-        prior_source="background of the platform",
+        prior_source="pooled: annual incidence, 5 in 2,000,000 person-years of 2 platforms",
+        published="point prevalence 1-9 / 100 000, Europe, ORPHA:63 (exact)",
         reason=reason,
     )
 
@@ -150,7 +164,7 @@ def platform_result(
                 Finding(level="refused", code="case_invalid", file="b.json", line=4, message="no"),
             ],
         ),
-        screening=ScreeningReport(platform=platform, classes=classes, cases=cases),
+        screening=ScreeningReport(platform=platform, classes=classes, cases=cases, basis=BASIS),
         period=PeriodSummary(
             period_end=AS_OF, period_days=14.0, visits_per_day=812.0, events=12_345
         ),

@@ -174,7 +174,7 @@ def test_numbers_are_those_of_the_result(page: Page) -> None:
         "0.050 0.060 hold – – –",
         "parked 1 agreement_missing none",
         "signature 5169a15169a15169…",
-        "A family literature PMID:1 east 0.777 Hematuria",
+        "A family literature PMID:1 network east 0.777 Hematuria",
         "old 0.8001 0.8042 +0.0041",
         "new 0.9107 0.8708 -0.0399",
         "12,345",

@@ -166,10 +166,12 @@ def test_related_items_are_replaced_by_id_and_best_first(ledger: Ledger) -> None
     assert after["x"] != before["x"]
 
 
-def test_when_a_case_was_refreshed_is_remembered(ledger: Ledger) -> None:
-    """A12: the last time counts."""
+def test_the_last_answer_of_each_source_is_kept(ledger: Ledger) -> None:
+    """A12: with its time; an empty answer is an answer, and another source's is not touched."""
     with ledger.begin() as tx:
-        assert rows.refreshed_at(tx, "a") is None
-        rows.set_refreshed(tx, "a", 5.0)
-        rows.set_refreshed(tx, "a", 9.0)
-        assert rows.refreshed_at(tx, "a") == 9.0
+        assert (rows.answered_at(tx), rows.get_answers(tx, "a")) == ({}, {})
+        rows.put_answer(tx, "a", "file", [an_item("x")], 5.0)
+        rows.put_answer(tx, "a", "network:south", [an_item("y")], 6.0)
+        rows.put_answer(tx, "a", "file", [], 9.0)
+        assert rows.answered_at(tx) == {("a", "file"): 9.0, ("a", "network:south"): 6.0}
+        assert rows.get_answers(tx, "a") == {"file": (), "network:south": (an_item("y"),)}
