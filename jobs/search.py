@@ -62,12 +62,12 @@ def show(answer: SearchAnswer) -> None:
     screen = shell.console()
     for remark in answer.remarks:
         screen.print(literal(remark))
-    hits = shell.table("platform", "case", "diagnosis", "score", "alike", "why", title="cases")
+    hits = shell.table("case, platform, diagnosis", "score", "alike", "why", title="cases")
     for hit in answer.hits:
-        diagnosis = f"{hit.disease_id} {hit.disease_label}"
-        figures = (f"{hit.score:.3f}", f"{hit.similarity:.2f}")
+        diagnosis = f"{hit.disease_id} {hit.disease_label}".strip()
+        who = Text("\n").join(map(literal, (hit.case_id, hit.platform, diagnosis)))
         why = Text("\n").join(map(literal, reasons(hit)))
-        hits.add_row(*map(literal, (hit.platform, hit.case_id, diagnosis, *figures)), why)
+        hits.add_row(who, f"{hit.score:.3f}", f"{hit.similarity:.2f}", why)
     screen.print(hits)
     if answer.none_of_these is None:
         return
@@ -81,11 +81,11 @@ def show(answer: SearchAnswer) -> None:
 
 
 def reasons(hit: CaseHit) -> list[str]:
-    lines = [
-        f"+ {match.asked_name} ~ {match.found_name} through {match.through_name}"
-        f" ({match.information:.1f} nats)"
-        for match in hit.matches[:REASONS_SHOWN]
-    ]
+    lines = []
+    for match in hit.matches[:REASONS_SHOWN]:
+        kin = "" if match.found == match.asked else f" ~ {match.found_name}"
+        through = "" if match.through == match.asked else f" through {match.through_name}"
+        lines.append(f"+ {match.asked_name}{kin}{through} ({match.information:.1f} nats)")
     more = len(hit.matches) - REASONS_SHOWN
     lines += [f"+ {more} more"] if more > 0 else []
     lines += [f"- {term} is contradicted" for term in hit.against]

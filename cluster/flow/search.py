@@ -270,7 +270,7 @@ def _hits(
     platform: Platform, query: CaseQuery, table: pa.Table, patient: Presentation | None
 ) -> list[CaseHit]:
     chosen = query.where.model_dump(exclude_none=True)
-    facts = [f"{name} {value}" for name, value in chosen.items()]
+    facts = [f"{name} {value}" for name, value in chosen.items() if name != "state"]
     if query.text.strip():
         facts.append("words of the text")
     profiles = profiles_of(table, platform.ontology)

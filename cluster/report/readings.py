@@ -257,6 +257,12 @@ def prior_text(screened: ClassSummary) -> str:
     return f"{mean}{screened.prior_source}"
 
 
+def prior_name(screened: ClassSummary) -> str:
+    """Write the mean of a prior, per 100,000 person-years, with the kind of its source only."""
+    mean = f"{number(screened.prior_mean)}, " if screened.prior_mean else ""
+    return f"{mean}{screened.prior_source.partition(':')[0]}"
+
+
 def reason_text(screened: ClassSummary, basis: ScreeningBasis | None) -> str:
     """Say why a class passed or not, with the number that was compared."""
     if screened.reason != KEPT or basis is None:

@@ -126,7 +126,7 @@ def _rarest(result: FlowResult, *, simulated: bool) -> Table:
             _add(
                 table,
                 (one.platform, readings.at_risk_text(one.screening)) if not place else "",
-                (row.label or row.class_id, f"prior {readings.prior_text(row)}"),
+                (row.label or row.class_id, f"prior {readings.prior_name(row)}"),
                 f"{row.n_cases:,}",
                 readings.interval_text(row),
             )
