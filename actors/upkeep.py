@@ -83,7 +83,7 @@ def search(run: Run, query: CaseQuery, names: Sequence[str]) -> SearchAnswer:
     """
     platforms = run.session.platforms
     _known(run, names)
-    asked = names or list(platforms)
+    asked = list(dict.fromkeys(names)) or list(platforms)
     if query.like is not None:
         calls = {name: actor.asked_like.remote(query) for name, actor in platforms.items()}
         held = [found for found in run.each("look up", calls).values() if found is not None]

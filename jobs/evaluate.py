@@ -28,13 +28,13 @@ def main(
     settings: shell.Set = [],  # noqa: B006 - typer copies it
 ) -> None:
     chosen = shell.settings_from(settings)
-    source = ", ".join(path.name for path in index)
+    shell.out_folder(out)
+    source = ", ".join(path.resolve().name for path in index)
     with shell.shown_progress() as progress, files_platform(index, chosen) as (platform, report):
         progress("ingest", report.added, report.added)
         study = study_retrieval(
             platform, n_queries=queries, seed=seed, source=source, tell=progress
         )
-    out.mkdir(parents=True, exist_ok=True)
     write_durably(out / "evaluation.json", study.model_dump_json(indent=1).encode())
     write_durably(out / "evaluation.html", render_page(study).encode())
     screen = shell.console()

@@ -24,9 +24,10 @@ def main(
     settings: shell.Set = [],  # noqa: B006 - typer copies it
 ) -> None:
     chosen = shell.settings_from(settings)
+    shell.out_file(out)
     with shell.shown_progress() as progress, files_platform(index, chosen) as (platform, report):
         progress("ingest", report.added, report.added)
-        source = learned_from or ", ".join(path.name for path in index)
+        source = learned_from or ", ".join(path.resolve().name for path in index)
         model = fit_ranking(platform, n_cases=cases, seed=seed, source=source, tell=progress)
     write_durably(out, model.model_dump_json(indent=1).encode())
     table = shell.table("patient with", "weights", *(), title="weights of the figures")

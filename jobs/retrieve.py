@@ -11,9 +11,10 @@ from typing import Annotated
 
 import typer
 from pydantic import TypeAdapter, ValidationError
+from rich.text import Text
 
 from cluster.errors import InputError
-from cluster.flow.retrieval import files_platform, read_queries, retrieve
+from cluster.flow.retrieval import files_platform, read_queries, retrieve, unmatched
 from cluster.storage.files import write_durably
 from jobs import shell
 
@@ -34,33 +35,38 @@ def main(
     if not 1 <= k <= K_MAX:
         what = f"k is {k}"
         raise InputError(what, "--k", f"Ask for 1 to {K_MAX}.")
+    shell.out_file(out)
     left_out = read_left_out(leave_out) if leave_out else {}
     asked = list(read_queries(queries))
-    answers, problems = [], []
+    answers, remarks = [], []
     with (
         shell.shown_progress() as progress,
         files_platform(index, shell.settings_from(settings)) as (platform, report),
     ):
         progress("ingest", report.added, report.added)
         for number, record in enumerate(asked, start=1):
-            answer = retrieve(platform, record, k, left_out)
-            problems += [answer["problem"]] if "problem" in answer else []
-            answers.append(json.dumps(answer))
+            answers.append(retrieve(platform, record, k, left_out))
             progress("retrieve", number, len(asked))
-    write_durably(out, "".join(f"{answer}\n" for answer in answers).encode())
-    for problem in problems[: shell.PROBLEMS_SHOWN]:
-        shell.console(stderr=True).print(problem, style="yellow", highlight=False, soft_wrap=True)
+        remarks += unmatched(platform, answers, left_out)
+    write_durably(out, "".join(f"{json.dumps(answer)}\n" for answer in answers).encode())
+    problems = [answer["problem"] for answer in answers if "problem" in answer]
+    for remark in (*remarks, *problems[: shell.PROBLEMS_SHOWN]):
+        shell.console(stderr=True).print(Text(remark), style="yellow", soft_wrap=True)
     counted = f"{len(answers)} answers, {len(problems)} of them without a result, from"
     shell.console().print(f"{counted} {report.added} cases: {out}", highlight=False, soft_wrap=True)
 
 
 def read_left_out(path: Path) -> dict[str, list[str]]:
     try:
-        return LEFT_OUT.validate_json(path.read_bytes())
+        given = LEFT_OUT.validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         what = f"{path} cannot be read ({type(error).__name__})"
         remedy = 'Write {"<query id>": ["PMID:1", ...]} as JSON.'
         raise InputError(what, "--leave-out", remedy) from None
+    return {
+        query: [f"PMID:{name}" if name.isdecimal() else name for name in names]
+        for query, names in given.items()
+    }
 
 
 if __name__ == "__main__":

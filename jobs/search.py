@@ -71,7 +71,7 @@ def show(answer: SearchAnswer) -> None:
     screen.print(hits)
     if answer.none_of_these is None:
         return
-    ranked = shell.table("disease", "probability", "cases", title="diseases of these cases")
+    ranked = shell.table("disease", "probability", "cases", title="diseases, by all cases asked")
     for disease in answer.diseases:
         name = f"{disease.disease_id} {disease.disease_label}"
         ranked.add_row(literal(name), f"{disease.probability:.1%}", str(disease.n_cases))

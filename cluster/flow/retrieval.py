@@ -4,6 +4,7 @@ A platform is opened in a scratch folder and takes the cases in; queries then go
 service's do.
 """
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from cluster.storage.ontology import load_ontology
 from cluster.storage.sources import read_records, source_files
 
 NAME = "files"
+NAMED_MAX = 5
 RECORD_TOO_LARGE = "record_too_large"
 """Finding of a line that is passed over while the file is read on."""
 
@@ -90,19 +92,19 @@ def retrieve(
     if isinstance(record, Finding):
         problem = f"{record.file}:{record.line}: {record.code}: {record.message}"
         return answer | {"problem": problem, "ms": _ms(began)}
+    answer["query_id"] = _id_of(record.content)
     try:
         case = read_case(record.content)
-        answer["query_id"] = case.case_id
         patient = patient_of(platform, case.observed, case.excluded)
     except (CaseInvalid, InputError) as error:
         return answer | {"problem": f"{record.file}:{record.line}: {error}", "ms": _ms(began)}
     base = platform.searcher.base
-    table, evidence = platform.searcher.look_up(
-        patient,
-        candidates=max(CANDIDATES, k),
-        left_out=base.cases_of(left_out.get(case.case_id, ())),
-    )
-    ranking = rank(patient, [evidence], platform.ranking, k)
+    out = base.cases_of(left_out.get(case.case_id, ()))
+    table, evidence = platform.searcher.look_up(patient, left_out=out)
+    shown = evidence
+    if k > CANDIDATES:
+        table, shown = platform.searcher.look_up(patient, candidates=k, left_out=out)
+    ranking = rank(patient, [evidence], platform.ranking, k, [shown])
     scores = [round(float(score), SCORE_DIGITS) for score in ranking.case_scores[0]]
     names = table["case_id"].to_pylist()
     best = sorted((-score, name) for score, name in zip(scores, names, strict=True))[:k]
@@ -115,6 +117,35 @@ def retrieve(
         "none_of_these": round(ranking.none_of_these, 6),
         "ms": _ms(began),
     }
+
+
+def unmatched(
+    platform: Platform,
+    answers: Sequence[Mapping[str, Any]],
+    left_out: Mapping[str, Sequence[str]],
+) -> list[str]:
+    """Say what was to be left out and is not there: it would look as if it had been."""
+    queries = set(left_out) - {answer["query_id"] for answer in answers}
+    known = set(platform.searcher.base.profiles.publication_ids)
+    absent = {name for names in left_out.values() for name in names} - known
+    found = {
+        "queries to leave publications out for were not asked": queries,
+        "publications to leave out are not in the index": absent,
+    }
+    return [
+        f"{len(names)} {what}: {', '.join(sorted(names)[:NAMED_MAX])}"
+        for what, names in found.items()
+        if names
+    ]
+
+
+def _id_of(content: bytes) -> str:
+    """Return the id of a phenopacket that may be unusable; an empty text where none is readable."""
+    try:
+        named = json.loads(content).get("id")
+    except (ValueError, AttributeError, RecursionError):
+        return ""
+    return named if isinstance(named, str) else ""
 
 
 def _ms(began: float) -> float:

@@ -2,7 +2,8 @@
 
 Each case is asked about by its terms alone, and does not count itself; once with the other cases of
 its publication, once without any of them. The weights of the product's ranking are learned anew for
-each fold of publications, from the cases of the other folds.
+each fold of publications, from questions about the cases of the other folds; the fold's own cases
+still stand in the index that those questions are asked of.
 """
 
 import time
@@ -109,7 +110,7 @@ def study_retrieval(
             answers[regime].append(found)
         tell("ask", number, len(asked))
     together = {regime: _together(found) for regime, found in answers.items()}
-    queries = {regime: _queries(base, asked, publication, regime) for regime in answers}
+    queries = {regime: queries_of(base, asked, publication, regime) for regime in answers}
     return Study(
         cases=source,
         n_cases=len(base.profiles),
@@ -270,12 +271,12 @@ def _publications(base: CaseBase) -> Rows:
     return dense.astype(np.int64)
 
 
-def _queries(base: CaseBase, asked: Rows, publication: Rows, regime: str) -> Queries:
+def queries_of(base: CaseBase, asked: Rows, publication: Rows, regime: str) -> Queries:
     """Return what is known of the queries, which both the strata and the answerable ones need."""
     disease = base.profiles.disease
     n_usable = np.bincount(disease[disease >= 0])[disease[asked]] - 1
     if regime == WITHOUT_PUBLICATION:
-        pairs = disease + (int(disease.max()) + 1) * publication
+        pairs = disease + 1 + (int(disease.max()) + 2) * publication  # -1: no disease is given
         names, number = np.unique(pairs, return_counts=True)
         n_usable += 1 - number[np.searchsorted(names, pairs[asked])]
     return Queries(

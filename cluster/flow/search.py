@@ -6,7 +6,7 @@ them; then the cases that are shown are explained where they lie.
 
 import heapq
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -17,12 +17,15 @@ from cluster.flow.query import CaseHit, CaseQuery, DiseaseHit, SearchAnswer, che
 from cluster.ontology import Ontology
 from cluster.retrieval.diagnosis import Evidence, RankingModel, rank
 from cluster.retrieval.evidence import NO_ROWS
+from cluster.retrieval.index import CaseFilter
 from cluster.retrieval.profiles import Presentation, profiles_of
 from cluster.retrieval.ranking import explain, opposing, similarity
 from cluster.retrieval.search import CANDIDATES
 
 SCORE_DIGITS = 6
 """Scores that are equal to so many decimals are a tie; the case ids decide."""
+NAMED_MIN = 100
+"""Diseases, likeliest by a platform's own cases, whose names it sends with its part."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,15 @@ class Found:
     remarks: tuple[str, ...] = ()
     patient: Presentation | None = None
     evidence: Evidence | None = None
-    """With ``patient`` where terms were asked for."""
-    case_ids: tuple[str, ...] = ()
+    """With ``patient`` where terms were asked for: of all cases, whatever is filtered."""
+    near: tuple[str, ...] = ()
     """Candidates of the evidence."""
-    labels: tuple[str, ...] = ()
-    """Name of the disease of each candidate."""
+    shown: Evidence | None = None
+    """Of the cases that pass the filter."""
+    case_ids: tuple[str, ...] = ()
+    """Candidates that pass the filter."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Names of diseases that may be shown."""
 
 
 @dataclass(frozen=True)
@@ -81,19 +88,22 @@ def find(platform: Platform, query: CaseQuery) -> Found:
     if not (query.terms or query.excluded or query.like):
         return Found(platform.platform_id, tuple(_by_words(platform, query)))
     patient = patient_of(platform, query.terms, query.excluded)
-    table, evidence = platform.searcher.look_up(
-        patient,
-        candidates=CANDIDATES,
-        where=query.where,
-        left_out=platform.searcher.places_of([query.like]) if query.like else NO_ROWS,
-    )
+    searcher, everyone = platform.searcher, CaseFilter(state=query.where.state)
+    left_out = searcher.places_of([query.like]) if query.like else NO_ROWS
+    table, evidence = searcher.look_up(patient, where=everyone, left_out=left_out)
+    passing, shown = table, evidence
+    if query.where != everyone:
+        passing, shown = searcher.look_up(patient, where=query.where, left_out=left_out)
+    likely = rank(patient, [evidence], platform.ranking, max(2 * query.k, NAMED_MIN)).diseases
     return Found(
         platform=platform.platform_id,
         remarks=_remarks(platform, query),
         patient=patient,
         evidence=evidence,
-        case_ids=tuple(map(str, table["case_id"].to_pylist())),
-        labels=tuple(map(str, table["disease_label"].to_pylist())),
+        near=tuple(map(str, table["case_id"].to_pylist())),
+        shown=shown,
+        case_ids=tuple(map(str, passing["case_id"].to_pylist())),
+        labels=searcher.labels_of(disease.disease_id for disease in likely),
     )
 
 
@@ -108,22 +118,18 @@ def put_in_order(query: CaseQuery, found: Sequence[Found], model: RankingModel) 
     patient = next((part.patient for part in found if part.patient is not None), None)
     if patient is None:
         return Order({})
-    parts = _nearest(found)
-    evidence = [part.evidence for part in parts if part.evidence is not None]
-    ranking = rank(patient, evidence, model, query.k)
+    evidence, _ = _nearest([(part.evidence, part.near) for part in found])
+    shown, ids = _nearest([(part.shown, part.case_ids) for part in found])
+    ranking = rank(patient, evidence, model, query.k, shown)
     scored = [
         (-round(float(score), SCORE_DIGITS), part.platform, case_id)
-        for part, scores in zip(parts, ranking.case_scores, strict=True)
-        for case_id, score in zip(part.case_ids, scores, strict=True)
+        for part, case_ids, scores in zip(found, ids, ranking.case_scores, strict=True)
+        for case_id, score in zip(case_ids, scores, strict=True)
     ]
     chosen: dict[str, dict[str, float]] = {}
     for score, platform, case_id in heapq.nsmallest(query.k, scored):
         chosen.setdefault(platform, {})[case_id] = -score
-    labels = {
-        disease: label
-        for part, told in zip(parts, evidence, strict=True)
-        for disease, label in zip(told.diseases, part.labels, strict=True)
-    }
+    labels = {disease: label for part in found for disease, label in part.labels.items()}
     diseases = [
         DiseaseHit(
             disease_id=ranked.disease_id,
@@ -137,27 +143,24 @@ def put_in_order(query: CaseQuery, found: Sequence[Found], model: RankingModel) 
     return Order(chosen, tuple(diseases), round(ranking.none_of_these, 6))
 
 
-def _nearest(found: Sequence[Found]) -> list[Found]:
+def _nearest(
+    found: Sequence[tuple[Evidence | None, Sequence[str]]],
+) -> tuple[list[Evidence], list[list[str]]]:
     """Keep as many candidates of all platforms as one platform would have: the nearest vectors."""
+    parts = [(evidence, ids) for evidence, ids in found if evidence is not None]
     nearness = [
-        (-round(float(part.evidence.cosines[place]), SCORE_DIGITS), case_id, number, place)
-        for number, part in enumerate(found)
-        if part.evidence is not None
-        for place, case_id in enumerate(part.case_ids)
+        (-round(float(evidence.cosines[place]), SCORE_DIGITS), case_id, number, place)
+        for number, (evidence, ids) in enumerate(parts)
+        for place, case_id in enumerate(ids)
     ]
-    kept: list[list[int]] = [[] for _ in found]
+    kept: list[list[int]] = [[] for _ in parts]
     for _, _, number, place in heapq.nsmallest(CANDIDATES, nearness):
         kept[number].append(place)
-    return [
-        replace(
-            part,
-            evidence=part.evidence.of(np.array(places, np.int64)),
-            case_ids=tuple(part.case_ids[place] for place in places),
-            labels=tuple(part.labels[place] for place in places),
-        )
-        for part, places in zip(found, kept, strict=True)
-        if part.evidence is not None
-    ]
+    chosen = list(zip(parts, kept, strict=True))
+    return (
+        [evidence.of(np.array(places, np.int64)) for (evidence, _), places in chosen],
+        [[ids[place] for place in places] for (_, ids), places in chosen],
+    )
 
 
 def explained(

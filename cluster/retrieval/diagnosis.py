@@ -122,11 +122,15 @@ class Ranking:
     none_of_these: float
     """Probability that the disease is not among those that have cases here."""
     case_scores: list[Reals]
-    """For each evidence, a score of each candidate; higher is nearer."""
+    """For each part that is shown, a score of each candidate; higher is nearer."""
 
 
 def rank(
-    patient: Presentation, found: Sequence[Evidence], model: RankingModel, diseases_max: int
+    patient: Presentation,
+    found: Sequence[Evidence],
+    model: RankingModel,
+    diseases_max: int,
+    shown: Sequence[Evidence] | None = None,
 ) -> Ranking:
     """Put diseases and cases in order.
 
@@ -135,12 +139,13 @@ def rank(
         found: evidence of every platform asked.
         model: weights.
         diseases_max: how many diseases are returned.
+        shown: candidates that are scored, where they are others than those of the evidence.
     """
-    weights = model.weights_for(patient)
+    weights, scored = model.weights_for(patient), found if shown is None else shown
     counts = merged([part.counts for part in found])
     figures = disease_figures(patient, counts, found)
     if not len(figures):
-        return Ranking([], 1.0, [_case_scores(part, {}, weights) for part in found])
+        return Ranking([], 1.0, [_case_scores(part, {}, weights) for part in scored])
     utility = figures @ _vector(weights.disease, DISEASE_FIGURES)
     log_share = utility - _log_sum(utility)
     order = np.argsort(-utility, kind="stable")
@@ -155,7 +160,7 @@ def rank(
         for place in order[:diseases_max]
     ]
     shares = dict(zip(counts.diseases, log_share.tolist(), strict=True))
-    scores = [_case_scores(part, shares, weights) for part in found]
+    scores = [_case_scores(part, shares, weights) for part in scored]
     return Ranking(ranked, 1.0 - known, scores)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cluster.ontology import Floats
 
@@ -40,6 +40,14 @@ class CaseFilter(BaseModel):
     rare_min: float | None = Field(None, ge=0)
     rare_max: float | None = Field(None, ge=0)
     """Rare feature (S360)."""
+
+    @model_validator(mode="after")
+    def _ranges_are_ordered(self) -> "CaseFilter":
+        for low, high in ((self.age_min, self.age_max), (self.rare_min, self.rare_max)):
+            if low is not None and high is not None and low > high:
+                text = f"a range from {low} to {high} is empty"
+                raise ValueError(text)
+        return self
 
 
 EVERY_CASE: Final = CaseFilter()

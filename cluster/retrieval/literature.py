@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
+from cluster.case.codes import SYMBOL, canonical
 from cluster.contracts.sharing import (
     LiteratureAnswer,
     LiteratureQuery,
@@ -40,8 +41,6 @@ ARTICLES: Final = "a an and as at by caused due for from in is of on or the to w
 FRAME: Final = "type form syndrome disease disorder autosomal dominant recessive linked"
 COMMON: Final = frozenset(f"{ARTICLES} {FRAME}".split())
 """Words that hardly tell one disease from another."""
-SYMBOL: Final = re.compile(r"[A-Z][A-Z0-9-]{1,14}|C[0-9XY]{1,2}orf[0-9]{1,4}")
-"""A gene symbol as HGNC writes it."""
 WORD: Final = re.compile(r"[^\W_]+")
 
 
@@ -73,7 +72,7 @@ def score_of(level: int, likeness: float) -> float:
 def relation(query: LiteratureQuery, diseases: Iterable[str], genes: Iterable[str]) -> str:
     """Say in words that a publication is about the disease or a gene; empty where about neither."""
     parts = []
-    if query.disease_id and query.disease_id in diseases:
+    if query.disease_id and canonical(query.disease_id) in map(canonical, diseases):
         name = f" ({query.disease_name})" if query.disease_name else ""
         parts.append(f"same disease {query.disease_id}{name}")
     shared = sorted(set(query.genes) & set(genes) - {""})
@@ -92,7 +91,7 @@ class Corpus:
             known = merged.get(one.pmid)
             merged[one.pmid] = _joined(known, one) if known else one
         self.publications = sorted(merged.values(), key=lambda one: -number_of(one.pmid))
-        self._diseases = _places(one.diseases for one in self.publications)
+        self._diseases = _places(map(canonical, one.diseases) for one in self.publications)
         self._genes = _places(_genes_of(one) for one in self.publications)
         self._words = _places(words_of(one.title) for one in self.publications)
 
@@ -103,7 +102,7 @@ class Corpus:
         level = np.zeros(len(self.publications), np.int64)
         for gene in query.genes:
             level[self._genes.get(gene, _NOWHERE)] = SAME_GENE
-        level[self._diseases.get(query.disease_id, _NOWHERE)] = SAME_DISEASE
+        level[self._diseases.get(canonical(query.disease_id), _NOWHERE)] = SAME_DISEASE
         chosen = np.flatnonzero((level > 0) | (likeness >= WORDS_SHARE_MIN))
         score = level[chosen] + np.minimum(likeness[chosen], LIKENESS_MAX)
         best = chosen[np.argsort(-score, kind="stable")[:limit]]
@@ -160,8 +159,8 @@ def ask(
         source=source.name,
         state="unavailable" if answer.reason else "ok",
         reason=answer.reason,
-        asked=len(queries),
-        answered=len(answer.found),
+        asked=len(queries) - len(answer.unasked),
+        answered=len(answer.found) - len(answer.unasked),
         found=sum(map(len, answer.found.values())),
         findings=answer.findings,
     )

@@ -22,6 +22,7 @@ COLUMNS: Final = (
     "case_id",
     "state",
     "disease_id",
+    "disease_label",
     "publication_id",
     "terms",
     "excluded",
@@ -85,6 +86,8 @@ class Profiles:
     """Disease ids, sorted; ``disease`` points into them."""
     disease: Rows
     """Code of the disease; -1 where none is given."""
+    labels: list[str]
+    """Name of each disease, as one of its cases has it."""
     publication_ids: list[str]
     publication: Rows
     """Code of the publication; -1 where none is given."""
@@ -114,6 +117,8 @@ def profiles_of(table: pa.Table, ontology: Ontology) -> Profiles:
         ontology: places the numbers; one that it lacks is left out.
     """
     diseases, disease = _coded(table["disease_id"])
+    known, first = np.unique(disease, return_index=True)
+    labels = table["disease_label"].take(pa.array(first[known >= 0], pa.int64()))
     publications, publication = _coded(table["publication_id"])
     return Profiles(
         case_ids=table["case_id"].combine_chunks(),
@@ -121,6 +126,7 @@ def profiles_of(table: pa.Table, ontology: Ontology) -> Profiles:
         excluded=_lists(table["excluded"], ontology),
         diseases=diseases,
         disease=disease,
+        labels=[str(label) for label in labels.to_pylist()],
         publication_ids=publications,
         publication=publication,
         is_own=np.asarray(table["state"]) == OWN,

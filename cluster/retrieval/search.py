@@ -5,7 +5,7 @@ disease, give the finer order (``diagnosis``). What is counted is made once and 
 changes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Final
 
@@ -72,6 +72,16 @@ class CaseSearch:
         if self._changed is not None and pc.any(pc.is_in(ids, self._changed["case_id"])).as_py():
             self.forget()
         return self.base.places_of(case_ids)
+
+    def labels_of(self, disease_ids: Iterable[str]) -> dict[str, str]:
+        """Return the names of diseases that have a case."""
+        counted = [self.base.profiles, *([self._recent.profiles] if self._recent else [])]
+        names = {
+            disease: label
+            for profiles in counted
+            for disease, label in zip(profiles.diseases, profiles.labels, strict=True)
+        }
+        return {disease: names[disease] for disease in disease_ids if disease in names}
 
     def forget(self) -> None:
         """Count anew at the next search, because the index is another one."""

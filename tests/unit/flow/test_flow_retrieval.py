@@ -12,7 +12,7 @@ from cluster.errors import InputError, SourceUnreadable
 from cluster.flow.platform import Platform
 from cluster.flow.query import CaseQuery
 from cluster.flow.ranking_fit import fit_ranking
-from cluster.flow.retrieval import files_platform, read_queries, retrieve
+from cluster.flow.retrieval import files_platform, read_queries, retrieve, unmatched
 from cluster.flow.search import search
 from cluster.settings import Settings
 from cluster.storage.sources import RECORD_BYTES_MAX
@@ -258,3 +258,44 @@ def test_too_few_cases_to_learn_from_is_an_error(
         with pytest.raises(InputError, match=said) as caught:
             fitted(platform)
         assert caught.value.where == "here" and caught.value.remedy
+
+
+def test_an_unusable_query_keeps_its_id(held: Platform, tmp_path: Path) -> None:
+    """A4: what cannot be asked is answered under its own name, so that it can be told apart."""
+    empty = {"id": "nothing-known", "phenotypicFeatures": []}
+    (answer,) = answers(held, written(tmp_path, [empty], "queries"))
+    assert (answer["query_id"], answer["ranked_diseases"]) == ("nothing-known", [])
+    assert "problem" in answer
+
+
+def test_what_is_left_out_and_not_there_is_said(held: Platform, tmp_path: Path) -> None:
+    """A4: a list of publications that matches nothing does not pass for one that did."""
+    path = written(tmp_path, [a_phenopacket("q1")], "queries")
+    left_out = {"q1": ["PMID:1", "PMID:404"], "q2": ["PMID:1"]}
+    remarks = unmatched(held, answers(held, path), left_out)
+    assert [("q2" in remark, "PMID:404" in remark) for remark in remarks] == [
+        (True, False),
+        (False, True),
+    ]
+    assert unmatched(held, answers(held, path), {"q1": ["PMID:1"]}) == []
+
+
+def test_numbers_alone_are_ids_of_pubmed(tmp_path: Path) -> None:
+    """A4: publications may be named with or without the prefix."""
+    path = tmp_path / "left_out.json"
+    path.write_text('{"q1": ["7", "PMID:8", "DOI:9"]}')
+    assert job.read_left_out(path) == {"q1": ["PMID:7", "PMID:8", "DOI:9"]}
+
+
+def test_where_answers_go_is_checked_first(tmp_path: Path) -> None:
+    """A4: a folder in place of the file is refused before any case is read."""
+    with pytest.raises(InputError, match="is a folder"):
+        job.main([tmp_path / "absent"], tmp_path / "absent.jsonl", tmp_path)
+
+
+def test_more_hits_are_only_more_hits(held: Platform, tmp_path: Path) -> None:
+    """A4: scores and probabilities do not depend on how many are asked for."""
+    path = written(tmp_path, [a_phenopacket("q1")], "queries")
+    (few,), (many,) = (answers(held, path, k=k) for k in (3, 5_000))
+    assert many["ranked_cases"][:3] == few["ranked_cases"]
+    assert many["ranked_diseases"][:3] == few["ranked_diseases"]

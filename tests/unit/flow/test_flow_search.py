@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from builders import TERM_IDS, a_phenopacket
+from pydantic import ValidationError
 
 from cluster.errors import InputError, NotFound
 from cluster.flow.platform import Platform
@@ -323,3 +324,20 @@ def test_an_empty_platform_finds_nothing(tmp_path: Path, store: str) -> None:
         hits=[], diseases=[], none_of_these=1.0
     )
     assert asked(empty, gene="NF1") == SearchAnswer(hits=[]) == asked(empty, text="heart")
+
+
+def test_a_filter_chooses_hits_and_leaves_the_diseases(platform: Platform) -> None:
+    """A4: probabilities are over all cases, whatever hits are asked for, and each has its name."""
+    plain = asked(platform, terms=(SEIZURE,))
+    for where in ({"gene": "NOPE"}, {"sex": "FEMALE"}, {"disease_id": plain.hits[-1].disease_id}):
+        narrowed = asked(platform, terms=(SEIZURE,), **where)
+        assert narrowed.diseases == plain.diseases
+        assert narrowed.none_of_these == plain.none_of_these
+    assert asked(platform, terms=(SEIZURE,), gene="NOPE").hits == []
+    assert all(disease.disease_label for disease in plain.diseases)
+
+
+def test_an_empty_range_is_refused() -> None:
+    """A4: a range whose ends are the wrong way round would silently find nothing."""
+    with pytest.raises(ValidationError, match="is empty"):
+        CaseFilter(age_min=18, age_max=0)

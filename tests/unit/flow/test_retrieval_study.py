@@ -17,6 +17,7 @@ from cluster.flow.retrieval_study import (
     FOLDS,
     Methods,
     ask,
+    queries_of,
     study_retrieval,
     weights_by_fold,
 )
@@ -244,3 +245,18 @@ def test_observed_terms_only_is_the_product_without_excluded_ones(
         found.append(ask(methods, 0, out, model)[WITHOUT_PUBLICATION])
     assert found[0][PRODUCT_OBSERVED].stated == found[1][PRODUCT_OBSERVED].stated
     assert found[0][PRODUCT].stated != found[1][PRODUCT].stated
+
+
+def test_usable_cases_are_counted_beside_undiagnosed_ones(small_ontology: Ontology) -> None:
+    """A4: a case without a diagnosis is not taken for one of the last disease before it."""
+    rows = [
+        ("OMIM:1", "PMID:1", [SEIZURE], []),
+        ("OMIM:9", "PMID:1", [SEIZURE], []),
+        ("", "PMID:2", [SEIZURE], []),
+        ("OMIM:1", "PMID:2", [SEIZURE], []),
+        ("OMIM:9", "PMID:2", [SEIZURE], []),
+    ]
+    base = a_search(rows, small_ontology).base
+    asked = np.array([0, 1, 3, 4])
+    queries = queries_of(base, asked, base.profiles.publication, WITHOUT_PUBLICATION)
+    assert queries.n_usable.tolist() == [1, 1, 1, 1]
