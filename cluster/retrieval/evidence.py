@@ -138,6 +138,8 @@ class CaseBase:
 
 def merged(parts: Sequence[Counts]) -> Counts:
     """Add up what several platforms counted for one patient."""
+    if len(parts) == 1:
+        return parts[0]
     diseases = sorted({disease for part in parts for disease in part.diseases})
     place = {disease: number for number, disease in enumerate(diseases)}
     sums = [np.zeros((*getattr(parts[0], name).shape[:-1], len(diseases))) for name in _SUMMED]
