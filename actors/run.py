@@ -8,9 +8,11 @@ from actors.flow import Progress, Run
 from actors.session import connected, open_session
 from cluster.contracts.result import SIMULATED, FlowPlan
 from cluster.errors import Conflict, InputError
-from cluster.flow.plan import keep_plan, read_plan, sources_of
+from cluster.flow.plan import PLAN, keep_plan, read_plan, sources_of
 from cluster.settings import LITERATURE, Settings, load_settings
 from cluster.storage.ontology import load_ontology
+from cluster.storage.prevalence import load_rates
+from cluster.storage.ranking import load_ranking
 from cluster.storage.sources import read_events
 
 PLACES = ("data_dir", "blob_uri", *LITERATURE)
@@ -23,14 +25,16 @@ def begun(folder: Path, plan: FlowPlan, settings: Settings, progress: Progress) 
 
     Raises:
         Conflict: the folder belongs to a run with another plan.
-        SourceUnreadable: there are no cases, or no events, at the plan's paths, or no ontology at
-            the setting's.
+        SourceUnreadable: there are no cases, or no events, at the plan's paths, or no ontology, no
+            weights or no published rates at the settings'.
         InputError: a platform that the plan names is not among the platforms.
     """
     sources = sources_of(plan, folder, settings)
     load_ontology(settings.data_dir, settings.hpo_path)  # made once, before many processes map it
     if plan.events != SIMULATED:
         read_events(Path(plan.events))
+    if not (folder / PLAN).exists():
+        check_files(settings)
     for option, named in (("--no-agreement", plan.no_agreement), ("--at-risk", plan.at_risk)):
         unknown = sorted(set(named) - set(sources))
         if unknown:
@@ -42,6 +46,17 @@ def begun(folder: Path, plan: FlowPlan, settings: Settings, progress: Progress) 
     with connected():
         session = open_session(settings, list(sources))
         yield Run(kept, sources, session, progress)
+
+
+def check_files(settings: Settings) -> None:
+    """Read the files that a new run names for later steps: afterwards their paths are fixed.
+
+    Raises:
+        SourceUnreadable: the weights of the ranking, or the published rates, cannot be read.
+    """
+    load_ranking(settings.ranking_path)
+    if settings.prevalence_path:
+        load_rates(Path(settings.prevalence_path))
 
 
 @contextmanager

@@ -140,12 +140,13 @@ class Settings(BaseSettings):
         return sha256(self.model_dump_json(exclude=set(LITERATURE)))
 
     def texts(self) -> dict[str, str]:
-        """Return the settings as a run keeps them; a secret is not kept, the environment has it."""
-        return {
-            name: str(value)
-            for name, value in self.model_dump().items()
-            if not isinstance(value, SecretStr)
-        }
+        """Return the settings as a run keeps them: all but those of ``LITERATURE``.
+
+        These are asked for again at each job, from the environment and ``--set``; so no secret is
+        kept.
+        """
+        kept = self.model_dump(exclude=set(LITERATURE))
+        return {name: str(value) for name, value in kept.items()}
 
 
 def is_loopback(url: str) -> bool:

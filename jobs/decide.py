@@ -5,6 +5,7 @@ First index; return instruction; second index; upload or hold, each with its rea
 
 from actors.flow import cut_windows, decide, trained
 from actors.run import resumed
+from cluster.report.text import literal
 from jobs import shell
 
 SHOWN = 20
@@ -25,7 +26,8 @@ def main(out: shell.Out, settings: shell.Set = []) -> None:  # noqa: B006 - type
     for record in records[:SHOWN]:
         second_index = f"{record.second.index:.3f}" if record.second else ""
         figures = (str(record.clicks), str(record.usages), f"{record.first.index:.3f}")
-        table.add_row(record.platform, record.case_id, *figures, second_index, record.reason)
+        ended = (*figures, second_index, literal(record.reason))
+        table.add_row(record.platform, literal(record.case_id), *ended)
     shell.console().print(table)
 
 

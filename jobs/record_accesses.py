@@ -5,6 +5,7 @@ The events of the file that the run was begun with, or a SIMULATED history of th
 
 from actors.flow import record_accesses
 from actors.run import resumed
+from cluster.report.text import literal
 from jobs import shell
 
 
@@ -16,7 +17,7 @@ def main(out: shell.Out, settings: shell.Set = []) -> None:  # noqa: B006 - type
     table = shell.table("platform", "source", "new", "stored before", "refused")
     for name, batch in recorded.items():
         figures = (batch.new, batch.repeated, len(batch.refused))
-        table.add_row(name, source, *(f"{figure:,}" for figure in figures))
+        table.add_row(name, literal(source), *(f"{figure:,}" for figure in figures))
     shell.console().print(table)
 
 

@@ -18,7 +18,7 @@ def main(out: shell.Out, settings: shell.Set = []) -> None:  # noqa: B006 - type
     sources = shell.table("source", "state", "questions", "answered", "found", "reason")
     for one in report.sources:
         counts = (str(one.asked), str(one.answered), str(one.found))
-        sources.add_row(one.source, one.state, *counts, literal(one.reason))
+        sources.add_row(literal(one.source), one.state, *counts, literal(one.reason))
     screen.print(sources)
     for one in report.sources:
         for finding in one.findings:

@@ -11,10 +11,10 @@ from typing import Annotated
 
 import typer
 from pydantic import TypeAdapter, ValidationError
-from rich.text import Text
 
 from cluster.errors import InputError
 from cluster.flow.retrieval import files_platform, read_queries, retrieve, unmatched
+from cluster.report.text import literal
 from cluster.storage.files import write_durably
 from jobs import shell
 
@@ -51,7 +51,7 @@ def main(
     write_durably(out, "".join(f"{json.dumps(answer)}\n" for answer in answers).encode())
     problems = [answer["problem"] for answer in answers if "problem" in answer]
     for remark in (*remarks, *problems[: shell.PROBLEMS_SHOWN]):
-        shell.console(stderr=True).print(Text(remark), style="yellow", soft_wrap=True)
+        shell.console(stderr=True).print(literal(remark, style="yellow"), soft_wrap=True)
     counted = f"{len(answers)} answers, {len(problems)} of them without a result, from"
     shell.console().print(f"{counted} {report.added} cases: {out}", highlight=False, soft_wrap=True)
 

@@ -40,7 +40,7 @@ def _show(report: ScreeningReport) -> None:
         f"  classes by prior: {', '.join(priors) or 'none'}",
     )
     for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(literal(line), soft_wrap=True)
     classes = {row.class_id: row for row in report.classes}
     heads = ("rank", "case, class", "k", "median (95 %)", "prior, published rarity, reason")
     table = shell.table(*heads, title="annual incidence per 100,000 person-years")
@@ -72,11 +72,11 @@ def _show_rates(rates: RatesFile) -> None:
         f"{rates.file}: {rates.records:,} records, {rates.without_rate:,} without a rate, "
         f"{rates.priors:,} classes with an annual incidence; findings: {counts}"
     )
-    console.print(said, highlight=False, markup=False, soft_wrap=True)
+    console.print(literal(said), soft_wrap=True)
     for finding in rates.findings[:FINDINGS_SHOWN]:
         line = f"  line {finding.line}, " if finding.line else "  "
         told = f"{line}{finding.code}: {finding.message}"
-        console.print(told, highlight=False, markup=False, soft_wrap=True)
+        console.print(literal(told), soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from cluster.contracts.result import SIMULATED, FlowPlan, FlowResult
 from cluster.errors import DazzleError, InputError
 from cluster.flow.plan import RESULT
 from cluster.report.html import render_report
-from cluster.report.text import render_summary
+from cluster.report.text import literal, render_summary
 from cluster.settings import Settings, load_settings
 from cluster.storage.files import write_durably
 
@@ -51,14 +51,16 @@ AtRisk = Annotated[
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console that stays readable where there is no terminal."""
-    plain = Console(stderr=stderr)
-    return plain if plain.is_terminal else Console(stderr=stderr, width=max(plain.width, WIDTH_MIN))
+    """Return a console that stays readable where there is no terminal, and reads no markup."""
+    plain = Console(stderr=stderr, markup=False)
+    if not plain.is_terminal:
+        plain.width = max(plain.width, WIDTH_MIN)
+    return plain
 
 
 def table(*heads: str, title: str = "") -> Table:
     """Return a table whose cells are folded where they are long, never cut."""
-    made = Table(title=title or None)
+    made = Table(title=literal(title, style="table.title") if title else None)
     for head in heads:
         made.add_column(head, overflow="fold")
     return made
@@ -73,7 +75,7 @@ def run_job(main: Callable[..., None]) -> None:
         typer.run(main)
     except DazzleError as error:
         told = getattr(error, "cause", error)  # an error of an actor comes with its stack around it
-        console(stderr=True).print(str(told), style="red", highlight=False, soft_wrap=True)
+        console(stderr=True).print(literal(str(told), style="red"), soft_wrap=True)
         raise SystemExit(EXIT_INPUT if isinstance(error, InputError) else EXIT_FAULT) from None
 
 
@@ -98,6 +100,33 @@ def pairs_of(pairs: list[str]) -> dict[str, str]:
         what = f"{broken[0]!r} is not name=value"
         raise InputError(what, "--set", "Write --set incidence_preset_per_100k=0.5, for example.")
     return dict(pair.split("=", 1) for pair in pairs)
+
+
+def out_file(path: Path) -> Path:
+    """Check that a file can be written before the work that it is for begins.
+
+    Raises:
+        InputError: there is a folder of this name, or the folder of the file cannot be made.
+    """
+    if path.is_dir():
+        what = f"{path} is a folder"
+        raise InputError(what, "--out", "Name a file.")
+    out_folder(path.parent)
+    return path
+
+
+def out_folder(path: Path) -> Path:
+    """Make a folder before the work that it is for begins.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"{path} cannot be made ({type(error).__name__})"
+        raise InputError(what, "--out", "Name another place.") from None
+    return path
 
 
 def range_of(option: str, text: str) -> tuple[float | None, float | None]:

@@ -1,13 +1,15 @@
 """The parts of a GA4GH Phenopacket v2 that Dazzle understands.
 
 Fields that are not named here stay in the stored document untouched; they are only not
-interpreted. JSON names are camelCase, as protobuf's JSON form writes them.
+interpreted. JSON names are camelCase, as protobuf's JSON form writes them; null means unset there,
+and an enum may be its number. A part that is about a term and names none is left out of what is
+read.
 """
 
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 NUMBER = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)"
@@ -47,6 +49,39 @@ ONSET_CLASSES: Final[dict[str, tuple[float, float]]] = {
 """First day and end of the classes of onset, in days from birth, as the HPO defines them."""
 
 SEXES: Final = ("UNKNOWN_SEX", "FEMALE", "MALE", "OTHER_SEX")
+PROGRESS: Final = ("UNKNOWN_PROGRESS", "IN_PROGRESS", "COMPLETED", "SOLVED", "UNSOLVED")
+STATUSES: Final = ("UNKNOWN_STATUS", "REJECTED", "CANDIDATE", "CONTRIBUTORY", "CAUSATIVE")
+"""Enums of the schema, each name at its number."""
+
+
+def _named_in(names: tuple[str, ...]) -> BeforeValidator:
+    """Read the number of an enum as its name; one that the schema does not have stays a number."""
+
+    def name_of(given: object) -> object:
+        if not isinstance(given, int) or isinstance(given, bool):
+            return given
+        return names[given] if 0 <= given < len(names) else str(given)
+
+    return BeforeValidator(name_of)
+
+
+def _is_unnamed(term: object) -> bool:
+    """Say whether an ontology class is unset, or has no id."""
+    return term is None or (isinstance(term, dict) and term.get("id") in (None, ""))
+
+
+def _named_or_none(term: object) -> object:
+    return None if _is_unnamed(term) else term
+
+
+def _about_or_none(name: str) -> BeforeValidator:
+    """Read a part as None where the class that it is about is not named."""
+
+    def part_or_none(part: object) -> object:
+        return None if isinstance(part, dict) and _is_unnamed(part.get(name)) else part
+
+    return BeforeValidator(part_or_none)
+
 
 Text = Annotated[str, Field(max_length=4096)]
 Curie = Annotated[str, Field(pattern=r"^[A-Za-z][\w.-]*:\S+$", max_length=128)]
@@ -61,12 +96,22 @@ class Message(BaseModel):
         frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_unset(cls, given: object) -> object:
+        if isinstance(given, dict) and None in given.values():
+            return {name: value for name, value in given.items() if value is not None}
+        return given
+
 
 class OntologyClass(Message):
     """A term: the id counts, the label only helps people."""
 
     id: Curie
     label: Text = ""
+
+
+MaybeClass = Annotated[OntologyClass | None, BeforeValidator(_named_or_none)]
 
 
 class Age(Message):
@@ -112,7 +157,7 @@ class TimeElement(Message):
 
     age: Age | None = None
     gestational_age: GestationalAge | None = None
-    ontology_class: OntologyClass | None = None
+    ontology_class: MaybeClass = None
 
     @property
     def form(self) -> TimeForm:
@@ -147,7 +192,7 @@ class Individual(Message):
     """The person a case is about."""
 
     id: Text = ""
-    sex: Text = "UNKNOWN_SEX"
+    sex: Annotated[Text, _named_in(SEXES)] = SEXES[0]
     time_at_last_encounter: TimeElement | None = None
 
 
@@ -178,7 +223,7 @@ class VariationDescriptor(Message):
 
     gene_context: GeneContext | None = None
     expressions: tuple[Expression, ...] = ()
-    allelic_state: OntologyClass | None = None
+    allelic_state: MaybeClass = None
     structural_type: object = None
     vcf_record: object = None
 
@@ -197,7 +242,7 @@ class VariantInterpretation(Message):
 class GenomicInterpretation(Message):
     """A variant, or a gene without one, in a diagnosis."""
 
-    interpretation_status: Text = ""
+    interpretation_status: Annotated[Text, _named_in(STATUSES)] = ""
     variant_interpretation: VariantInterpretation | None = None
     gene: GeneContext | None = None
 
@@ -217,15 +262,19 @@ class GenomicInterpretation(Message):
 class Diagnosis(Message):
     """A disease with the genomic findings that speak for it."""
 
-    disease: OntologyClass | None = None
+    disease: MaybeClass = None
     genomic_interpretations: tuple[GenomicInterpretation, ...] = ()
+
+    @property
+    def is_unnamed(self) -> bool:
+        """Whether a disease is given that has no id."""
+        return self.disease is None and "disease" in self.model_fields_set
 
 
 class Interpretation(Message):
     """A diagnosis and how far it got."""
 
-    progress_status: Text = "UNKNOWN_PROGRESS"
-
+    progress_status: Annotated[Text, _named_in(PROGRESS)] = PROGRESS[0]
     diagnosis: Diagnosis | None = None
 
 
@@ -260,12 +309,44 @@ class MetaData(Message):
     external_references: tuple[ExternalReference, ...] = ()
 
 
+MaybeFeature = Annotated[PhenotypicFeature | None, _about_or_none("type")]
+MaybeDisease = Annotated[Disease | None, _about_or_none("term")]
+
+
 class Phenopacket(Message):
     """One case."""
 
     id: Annotated[str, Field(min_length=1, max_length=255)]
     subject: Individual = Individual()
-    phenotypic_features: Annotated[tuple[PhenotypicFeature, ...], Field(max_length=2000)] = ()
+    stated_features: tuple[MaybeFeature, ...] = Field(
+        (),
+        validation_alias=AliasChoices("phenotypicFeatures", "phenotypic_features"),
+        max_length=2000,
+    )
+    """As the document has them; None for one without a type."""
     interpretations: tuple[Interpretation, ...] = ()
-    diseases: tuple[Disease, ...] = ()
+    stated_diseases: tuple[MaybeDisease, ...] = Field((), validation_alias="diseases")
+    """As the document has them; None for one without a term."""
     meta_data: MetaData = MetaData()
+
+    @property
+    def phenotypic_features(self) -> tuple[PhenotypicFeature, ...]:
+        """The features that name a term."""
+        return tuple(feature for feature in self.stated_features if feature)
+
+    @property
+    def diseases(self) -> tuple[Disease, ...]:
+        """The diseases that name one."""
+        return tuple(disease for disease in self.stated_diseases if disease)
+
+    @property
+    def unnamed_parts(self) -> tuple[str, ...]:
+        """Places of the features, diseases and diagnoses that are left out for want of an id."""
+        features = (f"phenotypicFeatures.{n}" for n, f in enumerate(self.stated_features) if not f)
+        diseases = (f"diseases.{n}" for n, one in enumerate(self.stated_diseases) if not one)
+        diagnoses = (
+            f"interpretations.{n}.diagnosis.disease"
+            for n, one in enumerate(self.interpretations)
+            if one.diagnosis and one.diagnosis.is_unnamed
+        )
+        return (*features, *diseases, *diagnoses)

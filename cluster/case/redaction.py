@@ -3,7 +3,8 @@
 Ages become years, in bands of five for adults and "90 or more" at the top; dates, names and record
 numbers have no place in the result (45 CFR 164.514(b)(2), identifiers A to R). Labels of terms are
 the receiver's and the ontology's matter: the source's own words stay behind, but for the name of a
-diagnosis and the title of a publication that has a PubMed id.
+diagnosis and the title of a publication that has a PubMed id, where these have no record number or
+date. An id leaves only where it is a code of a known vocabulary; else what it names stays with it.
 """
 
 import re
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from cluster.case.case import Case
+from cluster.case.codes import code_of, is_gene_id, is_symbol, is_variant, name_or_none
 from cluster.case.phenopacket import (
     SEXES,
     Disease,
@@ -43,10 +45,6 @@ SYNTAXES: Final = (
 )
 
 PUBLICATION: Final = re.compile(r"PMID:[0-9]{1,9}")
-GENE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,30}")
-GENE_ID: Final = re.compile(r"[A-Za-z]+:[A-Za-z0-9._-]{1,30}")
-EXPRESSION: Final = re.compile(r"[A-Za-z0-9_.:;,>=*+?()\[\]{}|/^~-]{1,200}")
-"""A variant's name in a nomenclature has no spaces, so no sentence fits in it."""
 
 Json = dict[str, Any]
 Labels = Callable[[str], str]
@@ -70,14 +68,16 @@ def redact(case: Case, shared_id: str, platform: str, labels: Labels) -> Json:
     return {
         "id": shared_id,
         "subject": subject,
-        "phenotypicFeatures": [_feature(f, labels) for f in packet.phenotypic_features],
+        "phenotypicFeatures": [
+            _feature(f, labels) for f in packet.phenotypic_features if code_of(f.type.id)
+        ],
         "interpretations": _interpretations(case, shared_id, labels),
-        "diseases": [_disease(d, labels) for d in packet.diseases],
+        "diseases": [_disease(d, labels) for d in packet.diseases if code_of(d.term.id)],
         "metaData": {
             "createdBy": platform,
             "phenopacketSchemaVersion": SCHEMA_VERSION,
             "externalReferences": [
-                {"id": reference.id, "description": reference.description}
+                {"id": reference.id, "description": name_or_none(reference.description)}
                 for reference in packet.meta_data.external_references
                 if PUBLICATION.fullmatch(reference.id)
             ],
@@ -95,15 +95,18 @@ def _term(term: OntologyClass, labels: Labels) -> Json:
 
 
 def _diagnosis(term: OntologyClass) -> Json:
-    return {"id": term.id, "label": term.label}
+    return {"id": term.id, "label": name_or_none(term.label)}
 
 
 def _time(element: TimeElement | None, labels: Labels) -> Json:
     if element is None:
         return {}
     if element.ontology_class:
-        return {"ontologyClass": _term(element.ontology_class, labels)}
+        known = code_of(element.ontology_class.id)
+        return {"ontologyClass": _term(element.ontology_class, labels)} if known else {}
     if element.gestational_age:
+        if element.gestational_age.span_days() is None:
+            return {}
         return {"gestationalAge": {"weeks": element.gestational_age.weeks}}
     days = element.age.days() if element.age else None
     if days is None:
@@ -134,7 +137,7 @@ def _interpretations(case: Case, shared_id: str, labels: Labels) -> list[Json]:
     shown = []
     for number, interpretation in enumerate(case.phenopacket.interpretations):
         diagnosis = interpretation.diagnosis
-        if diagnosis is None or diagnosis.disease is None:
+        if diagnosis is None or diagnosis.disease is None or not code_of(diagnosis.disease.id):
             continue
         genomic = [_genomic(g, shared_id, labels) for g in diagnosis.genomic_interpretations]
         shown.append(
@@ -165,12 +168,12 @@ def _genomic(genomic: GenomicInterpretation, shared_id: str, labels: Labels) -> 
         "expressions": [
             {"syntax": expression.syntax, "value": expression.value}
             for expression in described.expressions
-            if expression.syntax in SYNTAXES and EXPRESSION.fullmatch(expression.value)
+            if expression.syntax in SYNTAXES and is_variant(expression.syntax, expression.value)
         ]
     }
     if described.gene_context:
         descriptor["geneContext"] = _gene(described.gene_context)
-    if described.allelic_state:
+    if described.allelic_state and code_of(described.allelic_state.id):
         descriptor["allelicState"] = _term(described.allelic_state, labels)
     shown["variantInterpretation"] = {"variationDescriptor": descriptor}
     return shown
@@ -178,6 +181,6 @@ def _genomic(genomic: GenomicInterpretation, shared_id: str, labels: Labels) -> 
 
 def _gene(gene: GeneContext) -> Json:
     return {
-        "valueId": gene.value_id if GENE_ID.fullmatch(gene.value_id) else "",
-        "symbol": gene.symbol if GENE.fullmatch(gene.symbol) else "",
+        "valueId": gene.value_id if is_gene_id(gene.value_id) else "",
+        "symbol": gene.symbol if is_symbol(gene.symbol) else "",
     }

@@ -52,7 +52,8 @@ class IngestReport(BaseModel):
     facts: dict[str, int] = {}
     """Cases by what they lack and in which form they give it, such as ``age.gestational_age``.
 
-    ``feature_onset.*`` and ``label.differs`` count features. What is zero is left out.
+    ``feature_onset.*`` and ``label.differs`` count features; ``profile.shared_in_platform`` counts
+    cases with the same terms as another one of their platform. What is zero is left out.
     """
     findings: list[Finding] = []
 
@@ -62,7 +63,11 @@ class IngestReport(BaseModel):
 
 
 def total_facts(reports: Iterable[IngestReport]) -> dict[str, int]:
-    """Add up the facts of several ingests, and the releases that their cases were written with."""
+    """Add up the facts of several ingests, and the releases that their cases were written with.
+
+    ``profile.shared_in_platform`` stays what its name says: equal profiles on two platforms are not
+    among it, for no platform knows the other's.
+    """
     total: Counter[str] = Counter()
     for report in reports:
         total.update(report.facts)

@@ -96,6 +96,9 @@ class Envelope(Frozen):
     """JSON that has passed the redaction."""
     epoch: int
     """Grows with every claim, so that an owner who lost the delivery cannot settle it."""
+    standing: tuple[str, ...] | None = None
+    """Ids of the related items that the receiver is to keep, of which some may be in the payload;
+    None keeps all."""
 
 
 class Receipt(Frozen):
@@ -190,6 +193,8 @@ class LiteratureAnswer(Frozen):
 
     found: dict[str, tuple[RelatedItem, ...]] = {}
     """Publications by the case's pseudonym, best first."""
+    unasked: tuple[str, ...] = ()
+    """Cases with nothing to ask of this source: found nothing, and counted as no question."""
     reason: str = ""
     """Why a case was not answered."""
     findings: tuple[Finding, ...] = ()

@@ -27,6 +27,8 @@ from cluster.storage import cases as case_rows
 from cluster.storage import deliveries, journal
 
 RELATED_ITEMS = TypeAdapter(list[RelatedItem])
+SUPERSEDED = "superseded"
+"""A later delivery of related material says all that this one would, and newer things."""
 
 
 def release_claims(platform: Platform, owner: str) -> int:
@@ -135,6 +137,8 @@ def _denial(
             platform, case, envelope.case_id
         )
     else:
+        if deliveries.related_pushes(tx, row.case_id, row.peer)[-1][0] != row.delivery_id:
+            return SUPERSEDED
         redacted = sha256(envelope.payload) == envelope.digest
     facts = gate.GateFacts(
         case_is_active=case is not None and case.state == "active",
@@ -210,6 +214,8 @@ def _keep(tx: Connection, platform: Platform, envelope: Envelope) -> Refusal | N
         except ValidationError:
             return _refused(envelope, "related_invalid", "not a list of related items")
         deliveries.put_related(tx, envelope.case_id, items)
+        if envelope.standing is not None:
+            deliveries.keep_related(tx, envelope.case_id, envelope.standing)
         return None
     try:
         case = read_case(envelope.payload)

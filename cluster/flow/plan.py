@@ -6,7 +6,7 @@ from cluster.contracts.ingest import Source
 from cluster.contracts.result import SIMULATED, FlowPlan, FlowResult
 from cluster.errors import Conflict, NotFound
 from cluster.ingest.simulation import simulated_cases
-from cluster.settings import Settings
+from cluster.settings import LITERATURE, Settings
 from cluster.storage.files import write_durably
 from cluster.storage.ontology import load_annotated_diseases, load_ontology
 from cluster.storage.sources import platform_sources
@@ -25,7 +25,7 @@ def keep_plan(folder: Path, plan: FlowPlan) -> FlowPlan:
     if not path.exists():
         write_durably(path, plan.model_dump_json(indent=1).encode())
         return plan
-    kept = FlowPlan.model_validate_json(path.read_bytes())
+    kept = _read(path)
     if kept.model_copy(update={"as_of": plan.as_of}) != plan:
         what = f"{folder} holds a run with another plan"
         raise Conflict(what, PLAN, "Use another folder, or delete this one to begin anew.")
@@ -42,7 +42,14 @@ def read_plan(folder: Path) -> FlowPlan:
     if not path.exists():
         what = f"no run was begun in {folder}"
         raise NotFound(what, PLAN, "Begin with register_platforms or run_flow.")
-    return FlowPlan.model_validate_json(path.read_bytes())
+    return _read(path)
+
+
+def _read(path: Path) -> FlowPlan:
+    """Read a plan; settings of literature, which earlier releases kept, are no part of it."""
+    plan = FlowPlan.model_validate_json(path.read_bytes())
+    kept = {name: text for name, text in plan.settings.items() if name not in LITERATURE}
+    return plan.model_copy(update={"settings": kept})
 
 
 def finished_result(folder: Path, plan: FlowPlan) -> FlowResult | None:

@@ -5,12 +5,12 @@ each case: its last answer is kept and counts until it gives another one. A sour
 changes nothing, and is asked again at the next refresh.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
 from cluster.case.case import Case, read_case
+from cluster.case.codes import code_of, is_symbol, name_or_none
 from cluster.contracts.sharing import (
     PMID,
     Envelope,
@@ -31,11 +31,11 @@ from cluster.retrieval.literature import (
     SAME_DISEASE,
     SAME_GENE,
     SOURCES,
-    SYMBOL,
     relation,
     score_of,
 )
 from cluster.retrieval.ranking import explain, similarity
+from cluster.sharing.delivery import State
 from cluster.sharing.refresh import (
     SCORE_MIN,
     best_items,
@@ -45,10 +45,10 @@ from cluster.sharing.refresh import (
 )
 from cluster.storage import cases as case_rows
 from cluster.storage import deliveries, journal
+from cluster.storage.literature import NAMED
 
 CANDIDATES = 20
 TERMS_NAMED = 3
-DISEASE_CODE = re.compile(r"(OMIM|ORPHA|MONDO|DOID|DECIPHER|Orphanet|ORDO):[0-9]{1,9}")
 
 
 def due_questions(platform: Platform, now: float, sources: Sequence[str] = ()) -> RelatedQuestions:
@@ -81,7 +81,11 @@ def due_questions(platform: Platform, now: float, sources: Sequence[str] = ()) -
         questions = RelatedQuestions(
             network={one: tuple(to_network[i] for i in due_of[one]) for one in asked_of},
             literature={
-                one: tuple(q for i in due_of[one] if (q := to_sources[i]).disease_id or q.genes)
+                one: tuple(
+                    query
+                    for i in due_of[one]
+                    if (query := _askable(to_sources[i], one)).disease_id or query.genes
+                )
                 for one in sources
             },
         )
@@ -176,22 +180,36 @@ def related_of(platform: Platform, case_id: str) -> list[RelatedItem]:
 
 def _network_query(platform: Platform, case: Case) -> RelatedQuery:
     rows = platform.ontology.resolve(case.observed).rows
+    disease_id, genes = _codes(case)
     return RelatedQuery(
         case_id=platform.shared_id(case.case_id, NETWORK),
         terms=tuple(int(platform.ontology.numbers[row]) for row in rows),
-        disease_id=case.disease.id if case.disease else "",
-        genes=case.genes,
+        disease_id=disease_id,
+        genes=genes,
     )
 
 
 def _literature_query(platform: Platform, case: Case) -> LiteratureQuery:
-    """Ask with codes only: what a record has in their place is somebody's words, and stays."""
-    disease_id = case.disease.id if case.disease else ""
-    return LiteratureQuery(
-        case_id=platform.shared_id(case.case_id, NETWORK),
-        disease_id=disease_id if DISEASE_CODE.fullmatch(disease_id) else "",
-        genes=tuple(gene for gene in case.genes if SYMBOL.fullmatch(gene)),
-    )
+    disease_id, genes = _codes(case)
+    shared_id = platform.shared_id(case.case_id, NETWORK)
+    return LiteratureQuery(case_id=shared_id, disease_id=disease_id, genes=genes)
+
+
+def _codes(case: Case) -> tuple[str, tuple[str, ...]]:
+    """Return disease and genes as codes: what stands in their place is somebody's words, and stays.
+
+    Returns:
+        The disease's code, empty where there is none, and the gene symbols.
+    """
+    disease_id = code_of(case.disease.id) if case.disease else ""
+    return disease_id, tuple(gene for gene in case.genes if is_symbol(gene))
+
+
+def _askable(query: LiteratureQuery, source: str) -> LiteratureQuery:
+    """Leave out a disease that a source outside cannot be asked for: it has no published name."""
+    if source not in OUTSIDE or query.disease_id.startswith(NAMED):
+        return query
+    return query.model_copy(update={"disease_id": ""})
 
 
 def _note_disclosures(tx: Connection, platform: Platform, questions: RelatedQuestions) -> None:
@@ -219,18 +237,26 @@ def _push_new(
     best: Sequence[RelatedItem],
     targets: Sequence[str],
 ) -> int:
-    """Replace what is kept beside a case; returns how many items were new or changed."""
-    pushed = new_or_changed(best, deliveries.related_digests(tx, case_id))
-    deliveries.put_related(tx, case_id, pushed)
+    """Replace what is kept beside a case; returns how many items were new or changed.
+
+    A platform that may not have got the push before is told of all, so that this one stands alone.
+    """
+    before = deliveries.get_related(tx, case_id)
+    changed = new_or_changed(best, deliveries.related_digests(tx, case_id))
+    deliveries.put_related(tx, case_id, changed)
     deliveries.keep_related(tx, case_id, [item.item_id for item in best])
     for peer in targets:
-        is_known = deliveries.has_related(tx, case_id, peer)
-        told = pushed if is_known else deliveries.get_related(tx, case_id)
-        told = [item for item in told if may_see(item, peer)]
-        if told:
-            envelope = _push(platform, case_id, peer, told)
+        standing = [item for item in best if may_see(item, peer)]
+        names = tuple(item.item_id for item in standing)
+        told = [item for item in changed if may_see(item, peer)]
+        gone = {item.item_id for item in before if may_see(item, peer)} - set(names)
+        pushes = deliveries.related_pushes(tx, case_id, peer)
+        if told or gone if pushes else standing:
+            is_known = pushes and pushes[-1][1] is State.DELIVERED
+            told = told if is_known else standing
+            envelope = _push(platform, case_id, peer, told, names, len(pushes))
             deliveries.queue(tx, envelope, case_id, now=platform.clock.now())
-    return len(pushed)
+    return len(changed)
 
 
 def _items(
@@ -251,7 +277,7 @@ def _items(
     case = RelatedItem(
         item_id=platform.shared_id(str(row["case_id"]), asker),
         kind="case",
-        title=str(row["disease_label"]),
+        title=name_or_none(str(row["disease_label"])),
         platform=platform.platform_id,
         score=score,
         why=why,
@@ -265,7 +291,7 @@ def _items(
     literature = RelatedItem(
         item_id=publication,
         kind="literature",
-        title=str(row["publication_title"]),
+        title=name_or_none(str(row["publication_title"])),
         platform=platform.platform_id,
         score=score_of(level, score),
         why="; ".join(filter(None, (same, f"reports a similar case: {why}"))),
@@ -277,11 +303,20 @@ def _publications(case: Case) -> list[str]:
     return [reference.id for reference in case.phenopacket.meta_data.external_references]
 
 
-def _push(platform: Platform, case_id: str, peer: str, pushed: Sequence[RelatedItem]) -> Envelope:
-    told = [item.model_copy(update={"audience": ()}) for item in pushed]
-    payload = canonical_json([item.model_dump() for item in told])
+def _push(
+    platform: Platform,
+    case_id: str,
+    peer: str,
+    told: Sequence[RelatedItem],
+    standing: tuple[str, ...],
+    number: int,
+) -> Envelope:
+    """Make a delivery of items; its number tells a return to an earlier state from that state."""
+    shown = [item.model_copy(update={"audience": ()}) for item in told]
+    payload = canonical_json([item.model_dump() for item in shown])
+    about = key_of(platform.platform_id, case_id, peer, number)
     return Envelope(
-        delivery_id=key_of("related", platform.platform_id, case_id, peer, sha256(payload)),
+        delivery_id=key_of("related", about, sha256(payload), *standing),
         kind="related",
         sender=platform.platform_id,
         receiver=peer,
@@ -289,4 +324,5 @@ def _push(platform: Platform, case_id: str, peer: str, pushed: Sequence[RelatedI
         digest=sha256(payload),
         payload=payload,
         epoch=0,
+        standing=standing,
     )

@@ -13,7 +13,7 @@ from cluster.contracts.result import (
     ScreeningReport,
 )
 from cluster.flow.platform import Platform
-from cluster.screening.incidence import KEPT, NO_CLASS, screen
+from cluster.screening.incidence import KEPT, NO_CLASS, NOT_SCREENED, screen
 from cluster.screening.priors import KNOWN_NOTHING, Known, class_counts
 from cluster.storage import cases as case_rows
 
@@ -81,7 +81,8 @@ def screening_report(platform: Platform) -> ScreeningReport:
     screened, rank = [], 0
     for row in rows:
         class_id = row["disease_id"] or ""
-        reason = classes[class_id]["reason"] if class_id in classes else NO_CLASS
+        unplaced = NOT_SCREENED if class_id else NO_CLASS
+        reason = classes[class_id]["reason"] if class_id in classes else unplaced
         rank += reason == KEPT
         screened.append(
             ScreenedCase(

@@ -75,9 +75,9 @@ class Facts:
             self.hpo_releases[release if RELEASE.fullmatch(release) else OTHER] += 1
 
     def result(self) -> dict[str, int]:
-        """Return the counts by name, with the cases whose profile is not theirs alone."""
+        """Return the counts by name, with the cases that share a profile with another of these."""
         shared = sum(n for n in self._profiles.values() if n > 1)
-        found = self.counts + Counter({"profile.shared": shared})
+        found = self.counts + Counter({"profile.shared_in_platform": shared})
         return dict(sorted(found.items()))
 
 

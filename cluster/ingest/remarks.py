@@ -28,6 +28,9 @@ class Remark(NamedTuple):
 def case_remarks(case: Case) -> Iterator[Remark]:
     """Say what is doubtful in the document itself: diseases, sex, times, schema, repeats."""
     yield from _disease_remarks(case)
+    if unnamed := case.phenopacket.unnamed_parts:
+        message = f"{_named(unnamed)}: no id of a term; kept in the document, not read"
+        yield Remark("warning", "id_missing", message)
     yield from _time_remarks(case)
     packet = case.phenopacket
     if packet.subject.sex not in SEXES:
@@ -104,11 +107,11 @@ def _time_remarks(case: Case) -> Iterator[Remark]:
 
 
 def _onsets(case: Case) -> Iterator[tuple[str, TimeElement]]:
-    for number, disease in enumerate(case.phenopacket.diseases):
-        if disease.onset:
+    for number, disease in enumerate(case.phenopacket.stated_diseases):
+        if disease and disease.onset:
             yield f"diseases.{number}.onset", disease.onset
-    for number, feature in enumerate(case.phenopacket.phenotypic_features):
-        if feature.onset:
+    for number, feature in enumerate(case.phenopacket.stated_features):
+        if feature and feature.onset:
             yield f"phenotypicFeatures.{number}.onset", feature.onset
 
 

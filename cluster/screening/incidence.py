@@ -29,6 +29,7 @@ ABOVE_PRESET: Final = "second screening: incidence above the preset"
 MAY_BE_ABOVE: Final = "second screening: incidence may be above the preset"
 NO_POPULATION: Final = "no population at risk is registered"
 NO_CLASS: Final = "no disease is given, so the case has no class"
+NOT_SCREENED: Final = "the class came in after the last screening"
 NO_PRIOR: Final = "none: no population at risk"
 
 _FIELDS: Final[list["pa.Field[Any]"]] = [
@@ -157,7 +158,9 @@ def _reasons(
         return np.full(n, NO_POPULATION, object)
     strict = settings.screening_rule == "strict"
     preset = settings.incidence_preset_per_100k
-    limit = np.quantile(after.median, settings.first_screening_share, method="higher")
+    others = after.median[~is_common]
+    share = settings.first_screening_share
+    limit = np.quantile(others, share, method="inverted_cdf") if len(others) else np.inf
     reasons = np.full(n, KEPT, object)
     if strict:
         reasons[after.high > preset] = MAY_BE_ABOVE

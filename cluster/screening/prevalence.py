@@ -54,6 +54,7 @@ NOT_RARE_PER_100K: Final = 50.0
 """Point prevalence above which a disease is not rare in the European Union."""
 NOT_RARE_MARK: Final = "NON RARE IN EUROPE"
 """How Orphanet begins the name of an entity that it does not count as rare."""
+ONLY_FLAGGED: Final = f"{NOT_RARE_MARK}, no rate"
 REGIONS_SHOWN: Final = 3
 
 _FIELDS: Final[list["pa.Field[Any]"]] = [
@@ -62,8 +63,8 @@ _FIELDS: Final[list["pa.Field[Any]"]] = [
     pa.field("mapping", pa.string(), nullable=False),  # one of MAPPINGS
     pa.field("type", pa.string(), nullable=False),  # one of TYPES
     pa.field("band", pa.string(), nullable=False),  # label as published
-    pa.field("low", pa.float64(), nullable=False),  # per 100,000; 0 where open
-    pa.field("mean", pa.float64(), nullable=False),  # per 100,000
+    pa.field("low", pa.float64()),  # per 100,000; 0 where open, null without a rate
+    pa.field("mean", pa.float64()),  # per 100,000; null without a rate
     pa.field("region", pa.string(), nullable=False),
     pa.field("status", pa.string(), nullable=False),  # one of STATUSES
     pa.field("flagged_common", pa.bool_(), nullable=False),
@@ -82,7 +83,7 @@ _RARITIES: Final[list["pa.Field[Any]"]] = [
 ]
 RARITIES: Final = pa.schema(_RARITIES)
 
-_BAND: Final = re.compile(r"(?:(\d+)-|([<>]))(\d+)/(\d+)")
+_BAND: Final = re.compile(r"(?:(\d{1,12})-|([<>]))(\d{1,12})/(\d{1,12})")
 _UNKNOWN: Final = ("", "unknown", "notyetdocumented")
 
 
@@ -112,13 +113,13 @@ def band_of(label: str) -> tuple[float, float] | None:
     ``<1 / 1 000 000`` is open below (0), ``>1 / 1,000`` above (infinity).
 
     Raises:
-        ValueError: the label is not a band.
+        ValueError: the label is not a band, or one that ends at 0.
     """
     text = re.sub(r"[\s,.]", "", label).lower()
     if text in _UNKNOWN:
         return None
     found = _BAND.fullmatch(text)
-    if not found or not int(found[4]):
+    if not found or not int(found[3]) or not int(found[4]):
         what = "not a band"
         raise ValueError(what)
     end = 1e5 * int(found[3]) / int(found[4])
@@ -144,42 +145,49 @@ def preferred(rates: pa.Table) -> PublishedRates:
     Exact mappings come before others, validated records before those that are not, Worldwide before
     Europe before other regions before single populations. Records that are equal in this are put
     together by their geometric mean. A broader entity may be a prior: it errs towards common, and
-    a high prior weighs little. A narrower one may not: it errs towards rare.
+    a high prior weighs little. A narrower one may not: it errs towards rare. A class that is only
+    flagged as common, without any rate, is shown with its flag.
 
     Args:
         rates: rows of ``RATES``.
     """
-    is_rate = pc.not_equal(rates["type"], pa.scalar(COUNT))
+    has_rate = pc.and_(pc.is_valid(rates["mean"]), pc.not_equal(rates["type"], pa.scalar(COUNT)))
+    rated = rates.filter(has_rate)
     may_be_prior = pc.and_(
-        pc.equal(rates["type"], pa.scalar(INCIDENCE)),
-        pc.is_in(rates["mapping"], value_set=pa.array([EXACT, BROADER])),
+        pc.equal(rated["type"], pa.scalar(INCIDENCE)),
+        pc.is_in(rated["mapping"], value_set=pa.array([EXACT, BROADER])),
     )
-    priors = _best(rates.filter(may_be_prior), ())
-    shown = _best(rates.filter(is_rate), (POINT, BIRTH, LIFETIME, INCIDENCE))
-    common = _common_classes(rates)
+    priors = _best(rated.filter(may_be_prior), ())
+    shown = _best(rated, (POINT, BIRTH, LIFETIME, INCIDENCE))
+    above, flagged = _above_common(rated), _flagged_common(rates)
+    common = pa.concat_arrays([above, flagged]).unique()
+    named = shown["class_id"].combine_chunks()
+    bare = flagged.filter(pc.invert(pc.is_in(flagged, value_set=named)))
+    ids = pa.concat_arrays([named, bare])
+    marks = pa.array([ONLY_FLAGGED] * len(bare), pa.string())
+    texts = pa.concat_arrays([shown["text"].combine_chunks(), marks])
     return PublishedRates(
         pa.table([priors["class_id"], priors["mean"], priors["text"]], schema=PRIORS),
-        pa.table(
-            [
-                shown["class_id"],
-                shown["text"],
-                pc.is_in(shown["class_id"], value_set=common),
-            ],
-            schema=RARITIES,
-        ),
+        pa.table([ids, texts, pc.is_in(ids, value_set=common)], schema=RARITIES),
     )
 
 
-def _common_classes(rates: pa.Table) -> "pa.Array[Any]":
-    """Return the classes that are published as not rare, by point prevalence or by flag."""
+def _flagged_common(rates: pa.Table) -> "pa.Array[Any]":
+    """Return the classes that Orphanet marks as not rare, whether it gives a rate or not."""
+    is_safe = pc.is_in(rates["mapping"], value_set=pa.array([EXACT, NARROWER]))
+    flagged = rates.filter(pc.and_(is_safe, rates["flagged_common"]))["class_id"]
+    return flagged.combine_chunks().unique()
+
+
+def _above_common(rates: pa.Table) -> "pa.Array[Any]":
+    """Return the classes whose published point prevalence is above that of a rare disease."""
     safe = rates.filter(pc.is_in(rates["mapping"], value_set=pa.array([EXACT, NARROWER])))
     wide = pc.is_in(safe["region"], value_set=pa.array(["Worldwide", "Europe"]))
     stated = pc.not_equal(safe["status"], pa.scalar(NOT_VALIDATED))
     is_point = pc.equal(safe["type"], pa.scalar(POINT))
     best = _best(safe.filter(pc.and_(is_point, pc.and_(wide, stated))), ())
     above = best.filter(pc.greater(best["low"], pa.scalar(NOT_RARE_PER_100K)))["class_id"]
-    flagged = safe.filter(safe["flagged_common"])["class_id"]
-    return pa.concat_arrays([above.combine_chunks(), flagged.combine_chunks()]).unique()
+    return above.combine_chunks()
 
 
 def _best(rates: pa.Table, types: Sequence[str]) -> pa.Table:

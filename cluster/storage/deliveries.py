@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, literal_column, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from cluster.contracts.sharing import (
@@ -190,12 +190,13 @@ def case_targets(tx: Connection) -> dict[str, list[str]]:
     return targets
 
 
-def has_related(tx: Connection, case_id: str, peer: str) -> bool:
-    """Say whether related material of a case was ever queued for a platform."""
-    chosen = select(func.count()).where(
+def related_pushes(tx: Connection, case_id: str, peer: str) -> list[tuple[str, State]]:
+    """Return key and state of what was queued for a platform beside a case, oldest first."""
+    chosen = select(outbox.c.delivery_id, outbox.c.state).where(
         outbox.c.case_id == case_id, outbox.c.peer == peer, outbox.c.kind == "related"
     )
-    return bool(tx.execute(chosen.select_from(outbox)).scalar_one())
+    rows = tx.execute(chosen.order_by(literal_column("outbox.rowid")))
+    return [(row.delivery_id, State(row.state)) for row in rows]
 
 
 def agreed_peers(tx: Connection) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 The file is a table with tabs (.tsv) or one JSON object a line (.jsonl), either also as .gz. What
 cannot be read is a finding with its line; the rest is used. A second title of one PMID is a finding
-too: the first one stands.
+too: the first one stands. Of several columns for the PMID or the title the first one counts, with a
+finding that names the other; columns of diseases, and of genes, are read together.
 """
 
 import json
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from cluster.case.codes import code_of
 from cluster.contracts.ingest import Finding, Level, Source
 from cluster.contracts.sharing import LiteratureAnswer, LiteratureQuery, Publication
 from cluster.errors import SourceUnreadable
@@ -21,6 +23,8 @@ from cluster.storage.files import write_durably
 from cluster.storage.ontology import load_annotated_diseases
 from cluster.storage.sources import read_records
 
+Cells = Sequence[tuple[str, object]]
+"""Names of columns, as they are written, with their values."""
 SUFFIXES: Final = (".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz")
 TITLE_MAX: Final = 500
 FINDINGS_MAX: Final = 20
@@ -34,9 +38,16 @@ COLUMNS: Final[dict[str, frozenset[str]]] = {
     "genes": frozenset({"genes", "gene", "symbol", "symbols", "genesymbol", "genesymbols"}),
 }
 """What a column may be called, without case, spaces and marks."""
-PMID_FORMS: Final = re.compile(r"(?:(?:pmid|pubmed)\s*:?\s*|https?://\S*/)?0*([1-9][0-9]{0,8})/?")
-DISEASE_ID: Final = re.compile(r"(?:(O?MIM|[A-Za-z]+)\s*:\s*)?([A-Za-z0-9]+)")
+MERGED: Final = frozenset({"diseases", "genes"})
+"""Columns of which there may be several."""
+PMID_FORMS: Final = re.compile(
+    r"(?:(?:pmid|pubmed)\s*:?\s*"
+    r"|https?://(?:pubmed\.ncbi\.nlm\.nih\.gov|(?:www\.)?ncbi\.nlm\.nih\.gov/pubmed)/)?"
+    r"0*([1-9][0-9]{0,8})/?"
+)
 NAMES: Final = "disease_names.json"
+NAMED: Final = "OMIM:"
+"""Prefix of the diseases that have a published name."""
 
 
 class FileSource:
@@ -120,6 +131,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, object] | Finding]]:
     """Read the rows of a file as mappings from our names of the columns."""
     is_table = path.name.removesuffix(".gz").endswith(".tsv")
     header: list[str] | None = None
+    named: set[str] = set()
     for record in read_records(Source(files=(str(path),))):
         if isinstance(record, Finding):
             yield record.line, record
@@ -128,16 +140,23 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, object] | Finding]]:
         if isinstance(row, Finding):
             yield record.line, row
         elif not is_table:
-            yield record.line, _object(row, path.name, record.line)
+            cells = _object(row)
+            if cells is None:
+                message = "not a JSON object"
+                yield record.line, _finding("refused", "not_json", path.name, record.line, message)
+                continue
+            yield from _repeated([name for name, _ in cells], named, path.name, record.line)
+            yield record.line, _row(cells)
         elif header is None:
-            header = [_column(name) for name in row.split("\t")]
-            if not {"pmid", "title"} <= set(header):
+            header = row.split("\t")
+            yield from _repeated(header, named, path.name, record.line)
+            if not {"pmid", "title"} <= set(map(_column, header)):
                 message = f"columns must be named {', '.join(COLUMNS)}"
                 yield record.line, _finding("refused", "header", path.name, record.line, message)
                 return
         else:
-            cells = [cell.strip().strip('"') for cell in row.split("\t")]
-            yield record.line, dict(zip(header, cells, strict=False))
+            values = (cell.strip().strip('"') for cell in row.split("\t"))
+            yield record.line, _row(list(zip(header, values, strict=False)))
 
 
 def _text_of(record: Record) -> str | Finding:
@@ -147,20 +166,54 @@ def _text_of(record: Record) -> str | Finding:
         return _finding("refused", "not_utf8", record.file, record.line, "not text in UTF-8")
 
 
-def _object(text: str, file: str, line: int) -> Mapping[str, object] | Finding:
+def _object(text: str) -> Cells | None:
+    """Return names and values of a JSON object, also of a name that is there twice."""
     try:
-        row = json.loads(text)
+        cells = json.loads(text, object_pairs_hook=tuple)
     except (ValueError, RecursionError):
-        row = None
-    if not isinstance(row, dict):
-        return _finding("refused", "not_json", file, line, "not a JSON object")
-    return {_column(name): value for name, value in reversed(row.items())}
+        return None
+    return cells if isinstance(cells, tuple) else None
+
+
+def _row(cells: Cells) -> Mapping[str, object]:
+    """Return a row under our names of the columns; those that may repeat as lists of cells."""
+    row: dict[str, object] = {name: [] for name in MERGED}
+    for name, value in sorted(cells, key=_is_vague):
+        ours = _column(name)
+        merged = row.get(ours)
+        if ours in MERGED and isinstance(merged, list):
+            merged.append(value)
+        elif ours:
+            row.setdefault(ours, value)
+    return row
+
+
+def _repeated(
+    names: Sequence[str], named: set[str], file: str, line: int
+) -> Iterator[tuple[int, Finding]]:
+    """Name each column that is passed over for another one, once a file."""
+    seen: set[str] = set()
+    for name in sorted(names, key=lambda name: _is_vague((name, None))):
+        ours = _column(name)
+        if ours in seen - MERGED - {""} and name not in named:
+            named.add(name)
+            message = f"column {plain(name)[:40]!r} is passed over: another one gives the {ours}"
+            yield line, _finding("warning", "column_repeated", file, line, message)
+        seen.add(ours)
+
+
+def _is_vague(cell: tuple[str, object]) -> bool:
+    """Say whether a column may hold any id, so that one with a clearer name counts before it."""
+    return _bare(cell[0]) == "id"
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[^a-z]", "", name.lower())
 
 
 def _column(name: str) -> str:
-    """Return our name of a column; an unknown one keeps its own behind a mark."""
-    bare = re.sub(r"[^a-z]", "", name.lower())
-    return next((ours for ours, theirs in COLUMNS.items() if bare in theirs), f"?{name}")
+    """Return our name of a column; an empty text for an unknown one."""
+    return next((ours for ours, theirs in COLUMNS.items() if _bare(name) in theirs), "")
 
 
 def _publication(row: Mapping[str, object], file: str, line: int) -> Publication | Finding:
@@ -173,8 +226,8 @@ def _publication(row: Mapping[str, object], file: str, line: int) -> Publication
     return Publication(
         pmid=f"PMID:{pmid[1]}",
         title=title,
-        diseases=tuple(filter(None, map(_disease_id, _several(row.get("diseases"))))),
-        genes=_several(row.get("genes")),
+        diseases=tuple(dict.fromkeys(filter(None, map(_disease_id, _several(row["diseases"]))))),
+        genes=_several(row["genes"]),
     )
 
 
@@ -184,20 +237,22 @@ def plain(text: object) -> str:
     return " ".join(shown.split())[:TITLE_MAX]
 
 
-def _several(cell: object) -> tuple[str, ...]:
-    """Return the values of a cell: a list, or a text with ``;``, ``|`` or ``,`` between them."""
-    parts = cell if isinstance(cell, list) else re.split(r"[;|,]", str(cell or ""))
+def _several(cells: object) -> tuple[str, ...]:
+    """Return the values of cells: each a list, or a text with ``;``, ``|`` or ``,`` between."""
+    parts: list[object] = []
+    for cell in cells if isinstance(cells, list) else ():
+        if isinstance(cell, str | int):
+            parts += re.split(r"[;|,]", str(cell))
+        elif isinstance(cell, list):
+            parts += cell
     values = (part.strip() for part in parts if isinstance(part, str))
     return tuple(dict.fromkeys(value for value in values if value))
 
 
 def _disease_id(text: str) -> str:
-    """Return an id with its prefix: a bare number and ``MIM:`` mean OMIM; else an empty text."""
-    found = DISEASE_ID.fullmatch(text)
-    if found is None:
-        return ""
-    prefix = (found[1] or "OMIM").upper()
-    return f"{'OMIM' if prefix == 'MIM' else prefix}:{found[2]}"
+    """Return a disease's code, an empty text where it is none; a bare number is one of OMIM."""
+    spelt = re.sub(r"\s*:\s*", ":", text)
+    return code_of(f"OMIM:{spelt}" if spelt.isdigit() else spelt)
 
 
 def _finding(level: Level, code: str, file: str, line: int, message: str) -> Finding:

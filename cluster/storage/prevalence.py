@@ -105,18 +105,20 @@ class _Reading:
         if kind is None:
             return self.note(record, "rate_type_unknown", "no known type of rate")
         rate = None if kind == COUNT else self._rate(record)
-        if rate is None:
-            self.without_rate += 1
+        is_flagged = record.name.upper().startswith(NOT_RARE_MARK)
+        self.without_rate += rate is None
+        if rate is None and not is_flagged:
             return None
+        low, mean = rate or (None, None)
         row = {
             "record": f"ORPHA:{code[1]}",
             "type": kind,
             "band": " ".join(record.band.split()),
-            "low": rate[0],
-            "mean": rate[1],
+            "low": low,
+            "mean": mean,
             "region": record.region,
             "status": STATES.get(record.status.strip().lower(), ""),
-            "flagged_common": record.name.upper().startswith(NOT_RARE_MARK),
+            "flagged_common": is_flagged,
         }
         classes = ((row["record"], EXACT), *record.classes)
         for name, mapping in classes:

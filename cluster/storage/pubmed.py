@@ -18,9 +18,10 @@ import httpx
 import stamina
 from pydantic import SecretStr
 
+from cluster.case.codes import is_symbol
 from cluster.clock import Clock, SystemClock
 from cluster.contracts.sharing import LiteratureAnswer, LiteratureQuery, Publication
-from cluster.retrieval.literature import PUBMED, SYMBOL, Corpus, LiteratureSource, words_of
+from cluster.retrieval.literature import PUBMED, Corpus, LiteratureSource, words_of
 from cluster.settings import Settings, is_loopback
 from cluster.storage.literature import FileSource, plain
 
@@ -120,7 +121,8 @@ class PubMed:
             if wanted <= titles.keys():
                 made = _publications(query, ids, titles)
                 found[query.case_id] = Corpus(made).ranked(query, limit, PUBMED)
-        return LiteratureAnswer(found=found, reason=reason or failure)
+        unasked = tuple(query.case_id for query in queries if not terms_of(query))
+        return LiteratureAnswer(found=found, unasked=unasked, reason=reason or failure)
 
     def _searched(
         self, client: httpx.Client, queries: Sequence[LiteratureQuery], limit: int
@@ -242,7 +244,7 @@ def terms_of(query: LiteratureQuery) -> dict[str, str]:
     if words:
         terms[query.disease_id] = " AND ".join(f"{word}{FIELD}" for word in words)
     for gene in query.genes:
-        if SYMBOL.fullmatch(gene):
+        if is_symbol(gene):
             terms[gene] = f"{gene}{FIELD} AND ({GENE_WORDS})"
     return terms
 

@@ -133,7 +133,7 @@ def test_the_facts_are_those_of_the_documents(
     stated: Counter[str] = Counter()
     for packets in documents:
         profiles = Counter(filter(any, map(profile_of, packets)))
-        expected["profile.shared"] += sum(n for n in profiles.values() if n > 1)
+        expected["profile.shared_in_platform"] += sum(n for n in profiles.values() if n > 1)
         for packet in packets:
             expected.update(facts_of(packet))
             resources = packet["metaData"]["resources"]

@@ -57,6 +57,8 @@ def test_the_list_names_every_job() -> None:
         (["--set", "preset"], "is not name=value"),
         (["--as-of", "tomorrow"], "is not a date"),
         (["--events", "nowhere.parquet"], "cannot be read as Parquet"),
+        (["--set", "prevalence_path=nowhere.csv"], "published rates cannot be read"),
+        (["--set", "ranking_path=nowhere.json"], "weights of the ranking cannot be read"),
         (["--no-agreement", "platform-9"], "there is no platform platform-9"),
         (["--at-risk", "platform-9=1000"], "there is no platform platform-9"),
         (["--at-risk", "platform-1=all"], "is not name=person-years"),

@@ -44,16 +44,18 @@ def test_another_address_is_refused(url: str) -> None:
 
 
 def test_a_secret_is_not_among_the_texts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A12 B9: what a run keeps of its settings has no key; the environment gives it again."""
+    """A12 B9: a run keeps no key and no source; the environment gives them again."""
     chosen = {"ncbi_api_key": KEY, "ncbi_email": "a@b.org", "related_max": "7"}
     settings = load_settings(chosen)
     texts = settings.texts()
-    assert "ncbi_api_key" not in texts and texts["ncbi_email"] == "a@b.org"
+    assert not set(LITERATURE) & set(texts) and texts["related_max"] == "7"
     assert KEY not in repr(settings) and KEY not in str(texts)
     monkeypatch.setenv("DAZZLE_NCBI_API_KEY", "another")
+    monkeypatch.setenv("DAZZLE_NCBI_EMAIL", "c@d.org")
     again = load_settings(texts)
-    assert again.ncbi_api_key.get_secret_value() == "another"
-    assert again.model_copy(update={"ncbi_api_key": settings.ncbi_api_key}) == settings
+    assert (again.ncbi_api_key.get_secret_value(), again.ncbi_email) == ("another", "c@d.org")
+    same = {name: getattr(settings, name) for name in LITERATURE}
+    assert again.model_copy(update=same) == settings
 
 
 @pytest.mark.parametrize(

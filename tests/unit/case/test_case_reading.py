@@ -175,6 +175,71 @@ def test_unknown_fields_stay_in_the_document() -> None:
     assert json.loads(case.document)["files"] == [{"uri": "file://x"}]
 
 
+@pytest.mark.parametrize(
+    "unset",
+    [
+        {"subject": None},
+        {"subject": {"id": None, "sex": None, "timeAtLastEncounter": None}},
+        {"subject": {"timeAtLastEncounter": {"age": {"iso8601duration": None}}}},
+        {"subject": {"timeAtLastEncounter": {"age": None, "ontologyClass": {"id": ""}}}},
+        {"phenotypicFeatures": [{"type": {"id": "HP:0001250", "label": None}, "excluded": None}]},
+        {"diseases": None, "interpretations": [{"diagnosis": {"disease": {"id": "OMIM:100"}}}]},
+        {"interpretations": None, "metaData": None},
+        {"metaData": {"resources": None, "externalReferences": None}},
+    ],
+)
+def test_null_is_unset(unset: dict[str, object]) -> None:
+    """B1: protobuf's JSON writes null for what is unset; it is no reason to refuse a case."""
+    case = a_case(**unset)
+    assert (case.observed, case.sex, case.age_days) == (("HP:0001250",), "UNKNOWN_SEX", None)
+    assert case.disease and case.disease.id == "OMIM:100"
+    assert case.phenopacket.unnamed_parts == ()
+    name = next(iter(unset))
+    assert json.loads(case.document)[name] == unset[name]
+
+
+@pytest.mark.parametrize(
+    ("number", "sex", "progress", "status"),
+    [
+        (0, "UNKNOWN_SEX", "UNKNOWN_PROGRESS", "UNKNOWN_STATUS"),
+        (1, "FEMALE", "IN_PROGRESS", "REJECTED"),
+        (2, "MALE", "COMPLETED", "CANDIDATE"),
+        (3, "OTHER_SEX", "SOLVED", "CONTRIBUTORY"),
+        (4, "4", "UNSOLVED", "CAUSATIVE"),
+        (-1, "-1", "-1", "-1"),
+    ],
+)
+def test_an_enum_may_be_its_number(number: int, sex: str, progress: str, status: str) -> None:
+    """B1: numbers are those of the schema; one that it does not have is no code."""
+    genomic = [{"interpretationStatus": number}]
+    told = {"progressStatus": number, "diagnosis": {"genomicInterpretations": genomic}}
+    case = a_case(subject={"sex": number}, interpretations=[told])
+    (read,) = case.phenopacket.interpretations
+    assert (case.phenopacket.subject.sex, read.progress_status) == (sex, progress)
+    assert read.diagnosis
+    assert read.diagnosis.genomic_interpretations[0].interpretation_status == status
+
+
+@pytest.mark.parametrize("nothing", [{}, {"type": None}, {"type": {}}, {"type": {"id": ""}}])
+def test_a_part_without_an_id_is_left_out(nothing: dict[str, object]) -> None:
+    """B1: the case and its other parts stay, the place is known, the document keeps the part."""
+    seizure = {"type": {"id": "HP:0001250"}}
+    unnamed = {"diagnosis": {"disease": {"id": "", "label": ""}}}
+    case = a_case(
+        phenotypicFeatures=[nothing | {"excluded": True}, seizure],
+        interpretations=[{"diagnosis": {}}, unnamed],
+        diseases=[{"term": nothing.get("type")}, {"term": {"id": "OMIM:7"}}],
+    )
+    assert (case.observed, case.excluded) == (("HP:0001250",), ())
+    assert [one.id for one in case.diseases] == ["OMIM:7"]
+    assert case.phenopacket.unnamed_parts == (
+        "phenotypicFeatures.0",
+        "diseases.0",
+        "interpretations.1.diagnosis.disease",
+    )
+    assert json.loads(case.document)["phenotypicFeatures"][0] == nothing | {"excluded": True}
+
+
 def test_the_digest_does_not_depend_on_key_order_or_white_space() -> None:
     """A4: the same content has the same digest, another content another one."""
     content = a_phenopacket(measurements=[{"b": 1, "a": [1, 2]}])
@@ -205,10 +270,10 @@ FEATURE = {"type": {"id": "HP:0000001"}}
         ({"id": "a", "subject": {"id": CANARY}}, "document"),
         ({"id": "a", "diseases": [{"term": {"id": "X:1"}, "excluded": True}]}, "document"),
         ({"id": "a", "subject": CANARY}, "subject"),
-        ({"id": "a", "subject": None}, "subject"),
+        ({"id": "a", "subject": None}, "document"),
         ({"id": "a", "subject": {"id": [CANARY]}}, "subject.id"),
         ({"id": "a", "phenotypicFeatures": CANARY}, "phenotypicFeatures"),
-        ({"id": "a", "phenotypicFeatures": [{}]}, "phenotypicFeatures.0.type"),
+        ({"id": "a", "phenotypicFeatures": [{}]}, "document"),
         (
             {"id": "a", "phenotypicFeatures": [FEATURE, {"type": {"id": CANARY}}]},
             "phenotypicFeatures.1.type.id",

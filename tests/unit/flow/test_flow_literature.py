@@ -232,3 +232,44 @@ def test_the_newest_are_kept_up_to_the_preset_number(world: World) -> None:
     world.clock.instant += WEEK
     assert world.refresh(a_file(world.folder, rows | {"PMID:500": ("New", "OMIM:100")})) == 1
     assert list(literature(world)) == ["PMID:7", "PMID:500", *newest[:-2]]
+
+
+def test_a_change_back_goes_out_too(world: World) -> None:
+    """A12: a title that changes there and back again is pushed and delivered each time."""
+    for title in ("One", "Two", "One", "Two"):
+        assert world.refresh(a_file(world.folder, {"PMID:3": (title, "OMIM:100")})) >= 1
+        world.deliver()
+        ((_, shared_id),) = held(world.platforms["south"])
+        items = related.related_of(world.platforms["south"], shared_id)
+        assert [i.title for i in items if i.item_id == "PMID:3"] == [title]
+        world.clock.instant += WEEK
+
+
+def test_a_publication_that_is_gone_goes_at_the_receivers_too(world: World) -> None:
+    """A12: when only removals happened a push goes out, and once."""
+    world.refresh(a_file(world.folder, ROWS))
+    world.deliver()
+    world.clock.instant += WEEK
+    assert world.refresh(a_file(world.folder, {"PMID:2": ROWS["PMID:2"]})) == 0
+    world.deliver()
+    expected = {"PMID:2": FILE, "PMID:7": "network"}
+    assert literature(world) == literature(world, "south") == expected
+    assert pushed(world)[1:] == [[]]
+    world.clock.instant += WEEK
+    world.refresh(a_file(world.folder, {"PMID:2": ROWS["PMID:2"]}))
+    assert len(pushed(world)) == 2
+
+
+def test_a_disease_without_a_published_name_is_not_asked_outside(tmp_path: Path) -> None:
+    """A12 B9: an ORPHA case is no question to PubMed and no disclosure; a file is asked."""
+    world = World(tmp_path)
+    world.add("north", a_phenopacket("a", disease="Orphanet:558"))
+    world.add("south")
+    world.agree(("north", "south"))
+    world.decide("north", {"a": 0.9})
+    due = related.due_questions(world.platforms["north"], world.clock.now(), [FILE, PUBMED])
+    assert due.literature[PUBMED] == ()
+    assert [query.disease_id for query in due.literature[FILE]] == ["ORPHA:558"]
+    assert audited(world) == []
+    world.refresh(a_file(world.folder, {"PMID:5": ("Of it", "ORPHANET:558")}))
+    assert literature(world) == {"PMID:5": FILE}

@@ -1,15 +1,17 @@
 """Related material is found, renewed every second period, and pushed once (S1010-S1040)."""
 
+import json
 from pathlib import Path
 
 import pytest
-from builders import a_phenopacket, an_item
+from builders import a_phenopacket, an_envelope, an_item
 
 from cluster.clock import DAY_S
 from cluster.contracts.sharing import RelatedAnswers, RelatedQuery, RelatedQuestions
-from cluster.flow import related
+from cluster.flow import deliveries, related
+from cluster.ids import canonical_json, sha256
 from cluster.storage.cases import set_state
-from tests.unit.flow.world import World, audit_actions, held, read, take_in
+from tests.unit.flow.world import NOW, World, audit_actions, held, read, settlement, take_in
 
 WEEK = 7 * DAY_S
 
@@ -151,7 +153,7 @@ def test_only_the_new_case_is_pushed(world: World) -> None:
     assert world.refresh() == 1
     world.deliver()
     pushed = read(world.platforms["north"], "SELECT payload FROM outbox WHERE kind = 'related'")
-    texts = [row[0] for row in pushed]
+    texts = [json.loads(row[0])["payload"] for row in pushed]
     new, old = south.shared_id("new", "north"), south.shared_id("s", "north")
     assert len(texts) == 2
     assert [(new in text, old in text) for text in texts].count((True, False)) == 1
@@ -245,3 +247,68 @@ def test_only_agreed_platforms_are_asked_about_cases_that_may_be_shared(world: W
     with north.ledger.begin() as tx:
         set_state(tx, "a", state="active", consent="private")
     assert asked_of(related.due_questions(north, now)) == {}
+
+
+def test_a_question_carries_codes_only(tmp_path: Path) -> None:
+    """A12 B9: what stands in the place of a gene or a disease is no code, and is not asked with."""
+    symbols = ("gene of Jane Doe, born 1984-04-12", "DOE-1984-04-12", "FBN1")
+    findings = [{"gene": {"symbol": symbol}} for symbol in symbols]
+    disease = {"id": "MRN:12345678-Doe", "label": "Disease"}
+    diagnosis = {"disease": disease, "genomicInterpretations": findings}
+    packet = a_phenopacket("a", disease=None, interpretations=[{"diagnosis": diagnosis}])
+    world = World(tmp_path)
+    world.add("north", packet)
+    world.add("south")
+    world.agree(("north", "south"))
+    world.decide("north", {"a": 0.9})
+    (asked,) = related.due_questions(world.platforms["north"], NOW).network["south"]
+    assert (asked.disease_id, asked.genes) == ("", ("FBN1",))
+
+
+def test_what_no_longer_stands_goes_at_the_receivers_too(world: World) -> None:
+    """A12 B9: a related case that turned private is taken away wherever the home told of it."""
+    south = world.platforms["south"]
+    take_in(south, a_phenopacket("t", observed=("HP:0002069",)), name="later")
+    world.refresh()
+    world.deliver()
+    ((_, shared_id),) = held(south)
+    hidden = south.shared_id("t", "north")
+    assert hidden in names(world, "south", shared_id)
+    with south.ledger.begin() as tx:
+        set_state(tx, "t", state="active", consent="private")
+    world.clock.instant += WEEK
+    world.refresh()
+    world.deliver()
+    assert hidden not in names(world, "north", "a")
+    assert names(world, "south", shared_id) == names(world, "north", "a") != []
+    before = world.statuses("north")
+    world.clock.instant += WEEK
+    assert world.refresh() == 0
+    assert world.statuses("north") == before
+
+
+def test_an_older_push_never_undoes_a_newer_one(world: World) -> None:
+    """A12 B3: a push that waits is not sent once there is a newer one, which says all."""
+    world.refresh()
+    (late,) = world.claim("north")
+    deliveries.settle(world.platforms["north"], [settlement(late, None)])
+    world.clock.instant += WEEK
+    take_in(world.platforms["south"], a_phenopacket("new"), name="later")
+    world.refresh()
+    world.deliver()
+    ((_, shared_id),) = held(world.platforms["south"])
+    assert names(world, "south", shared_id) == names(world, "north", "a")
+    states = {(s.state, s.reason) for s in world.statuses("north") if s.kind == "related"}
+    assert states == {("delivered", ""), ("parked", "superseded")}
+
+
+def test_a_push_of_an_older_sender_takes_nothing_away(world: World) -> None:
+    """A12: without a list of what stands, everything that was told before stands."""
+    world.refresh()
+    world.deliver()
+    ((_, shared_id),) = held(world.platforms["south"])
+    before = names(world, "south", shared_id)
+    payload = canonical_json([an_item("x", score=0.4).model_dump()])
+    told = {"kind": "related", "sender": "north", "receiver": "south", "case_id": shared_id}
+    world.receive(an_envelope("old", payload=payload, digest=sha256(payload), **told))
+    assert set(names(world, "south", shared_id)) == {*before, "x"}

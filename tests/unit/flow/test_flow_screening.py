@@ -10,10 +10,19 @@ from cluster.contracts.result import RatesFile, ScreeningBasis
 from cluster.flow import cases, screening
 from cluster.flow.platform import platform_folder
 from cluster.flow.screening import AtRisk
-from cluster.screening.incidence import ABOVE_PRESET, KEPT, NO_CLASS, NO_POPULATION
+from cluster.screening.incidence import ABOVE_PRESET, KEPT, NO_CLASS, NO_POPULATION, NOT_SCREENED
 from cluster.screening.priors import Known, pooled
 from cluster.storage.cases import set_state
-from tests.unit.flow.world import AT_RISK, NOW, a_pair, open_at, read, reopened, take_in
+from tests.unit.flow.world import (
+    AT_RISK,
+    NOW,
+    a_pair,
+    a_source,
+    open_at,
+    read,
+    reopened,
+    take_in,
+)
 from tests.unit.screening.knowledge import a_prior
 from tests.unit.storage.test_platform_migrations import an_old_ledger
 
@@ -108,6 +117,20 @@ def test_an_unknown_population_keeps_every_case_back(tmp_path: Path) -> None:
     assert [(row.reason, row.incidence_median) for row in report.classes] == [(NO_POPULATION, None)]
     assert report.rare == []
     assert screening.rare_case_ids(platform) == []
+
+
+def test_a_class_that_came_in_later_is_not_screened_yet(tmp_path: Path) -> None:
+    """A2: a case with a disease is never told that it has none; the next screening decides."""
+    platform = open_at(tmp_path)
+    take_in(platform, a_phenopacket("a"))
+    screening.screen_cases(platform, AT_RISK)
+    later = (a_phenopacket("b", disease="OMIM:7"), a_phenopacket("c", disease=None))
+    folder = tmp_path / "sources"
+    cases.ingest(platform, a_source(folder, *later, name="later"))
+    reasons = {row.case_id: row.reason for row in screening.screening_report(platform).cases}
+    assert reasons == {"a": KEPT, "b": NOT_SCREENED, "c": NO_CLASS}
+    again = screening.screen_cases(platform, AT_RISK)
+    assert {row.case_id: row.reason for row in again.cases} == {"a": KEPT, "b": KEPT, "c": NO_CLASS}
 
 
 def test_a_ledger_of_the_first_release_goes_on(tmp_path: Path) -> None:

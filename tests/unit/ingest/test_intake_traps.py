@@ -216,7 +216,7 @@ TRAPS = [
         "equal subject ids and profiles of different people",
         [a_phenopacket(name) for name in "ab"],
         holds=lambda i: len(i.cases) == 2,
-        facts={"profile.shared": 2},
+        facts={"profile.shared_in_platform": 2},
     ),
     one(
         variants(in_gene("NF1"), in_gene("NF1")),
@@ -253,6 +253,24 @@ TRAPS = [
         for v in ("1.0.0", "3", "2.1", CANARY)
     ),
     one(a_phenopacket(), "no schema version", schema_version__missing=1),
+    one(
+        a_phenopacket(phenotypicFeatures=[{"onset": age(CANARY)}, {"type": {"id": "HP:0001250"}}]),
+        "a feature without a type",
+        "id_missing",
+        holds=lambda i: (
+            rows(i) == ((SEIZURE,), ())
+            and i.findings[0].message.startswith("phenotypicFeatures.0: no id")
+        ),
+    ),
+    one(
+        a_phenopacket(interpretations=[{"diagnosis": {"disease": {"id": "", "label": CANARY}}}]),
+        "a diagnosis with an empty id",
+        "id_missing",
+        holds=lambda i: case(i).disease.id == "OMIM:100",
+    ),
+    one(a_phenopacket(subject={"sex": None}), "a sex that is null", sex__missing=1),
+    one(a_phenopacket(subject={"sex": 0}), "unknown as a number", sex__unknown=1),
+    one(a_phenopacket(subject={"sex": 9}), "a number of no sex", "sex_invalid", sex__unknown=1),
     *(
         one(
             written(created=time, createdBy=author),

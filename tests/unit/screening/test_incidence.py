@@ -106,11 +106,29 @@ def test_an_empty_platform_is_screened(ids: list[None]) -> None:
 
 
 def test_the_first_screening_stops_the_commoner_classes() -> None:
-    """A2: of four classes a share of a half lets the two rarest pass."""
-    settings = load_settings(ONLY_FIRST | {"first_screening_share": "0.3"})
-    table = screen(cases(a=1, b=2, c=3, d=4), 1e6, settings).classes
-    assert table["class_id"].to_pylist() == ["a", "b", "c", "d"]
-    assert table["reason"].to_pylist() == [KEPT, KEPT, TOO_COMMON, TOO_COMMON]
+    """A2: of four classes a share of a half lets the two rarest pass, one of 0.75 three."""
+    for share, passed in (("0.3", 2), ("0.5", 2), ("0.75", 3), ("0.76", 4), ("1", 4)):
+        settings = load_settings(ONLY_FIRST | {"first_screening_share": share})
+        table = screen(cases(a=1, b=2, c=3, d=4), 1e6, settings).classes
+        assert table["class_id"].to_pylist() == ["a", "b", "c", "d"]
+        assert table["reason"].to_pylist() == [KEPT] * passed + [TOO_COMMON] * (4 - passed)
+
+
+def published_as_common(*names: str) -> Known:
+    rarities = pa.concat_tables([a_rarity(name, is_common=True) for name in names])
+    return Known(PublishedRates(a_prior("elsewhere", 1.0).priors, rarities))
+
+
+def test_the_share_is_one_of_the_classes_that_are_not_published_as_common() -> None:
+    """A2: what goes as published takes no other class's place; all may go."""
+    settings = load_settings(ONLY_FIRST | {"first_screening_share": "0.5"})
+    ids = cases(a=1, b=2, c=3, d=4)
+    table = screen(ids, 1e6, settings, published_as_common("a", "b")).classes
+    assert table["reason"].to_pylist() == [PUBLISHED_COMMON, PUBLISHED_COMMON, KEPT, TOO_COMMON]
+    table = screen(ids, 1e6, settings, published_as_common("c", "d")).classes
+    assert table["reason"].to_pylist() == [KEPT, TOO_COMMON, PUBLISHED_COMMON, PUBLISHED_COMMON]
+    table = screen(ids, 1e6, settings, published_as_common("a", "b", "c", "d")).classes
+    assert set(table["reason"].to_pylist()) == {PUBLISHED_COMMON}
 
 
 def test_classes_of_equal_incidence_pass_or_stop_together() -> None:

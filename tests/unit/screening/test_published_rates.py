@@ -59,7 +59,20 @@ def test_unknown_is_not_zero(label: str) -> None:
     assert band_of(label) is None
 
 
-@pytest.mark.parametrize("label", ["rare", "1-9", "1 / 0", "5 in 10 000", "<1 / 0"])
+@pytest.mark.parametrize(
+    "label",
+    [
+        "rare",
+        "1-9",
+        "1 / 0",
+        "5 in 10 000",
+        "<1 / 0",
+        "<0 / 1000",
+        ">0 / 1000",
+        "0-0 / 1000",
+        f"<{'9' * 400} / 1",
+    ],
+)
 def test_what_is_no_band_is_an_error(label: str) -> None:
     """A2: a label that cannot be read is not guessed at."""
     with pytest.raises(ValueError, match="not a band"):
@@ -144,6 +157,20 @@ def test_common_is_what_the_european_definition_says(
     row = a_rate(**({"type": POINT, "low": 60.0, "mean": 73.0} | changes))
     _, shown = only(preferred(rate_table(row)))
     assert shown["is_common"] is is_common
+
+
+@pytest.mark.parametrize("kind", [POINT, COUNT])
+def test_a_flag_counts_without_a_rate(kind: str) -> None:
+    """A2: the mark of an entity without a rate stops its class, and gives no figure."""
+    bare = {"type": kind, "low": None, "mean": None, "flagged_common": True}
+    prior, shown = only(preferred(rate_table(a_rate(**bare))))
+    assert (prior, shown["is_common"]) == (None, True)
+    assert shown["published"] == "NON RARE IN EUROPE, no rate"
+    prior, shown = only(preferred(rate_table(a_rate(**bare), a_rate())))
+    assert prior and prior["mean"] == pytest.approx(3.0)
+    assert shown["is_common"] and "1-9 / 100 000" in shown["published"]
+    none = preferred(rate_table(a_rate(**bare, mapping=BROADER)))
+    assert (none.priors.num_rows, none.rarities.num_rows) == (0, 0)
 
 
 def test_what_orphanet_flags_is_common() -> None:

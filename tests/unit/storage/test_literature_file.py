@@ -62,6 +62,10 @@ def test_objects_a_line_are_read_too(tmp_path: Path, name: str) -> None:
         (" pmid: 17 ", "PMID:17"),
         ("0017", "PMID:17"),
         ("https://pubmed.ncbi.nlm.nih.gov/17/", "PMID:17"),
+        ("https://www.ncbi.nlm.nih.gov/pubmed/17", "PMID:17"),
+        ("https://doi.org/10.1038/12345678", None),
+        ("https://www.ncbi.nlm.nih.gov/gene/4763", None),
+        ("https://example.org/pubmed.ncbi.nlm.nih.gov/17", None),
         ("0", None),
         ("PMC17", None),
         ("1234567890", None),
@@ -161,3 +165,57 @@ def test_names_of_diseases_come_from_the_annotations(tmp_path: Path) -> None:
     assert names["OMIM:163950"] == "Noonan syndrome 1"
     (tmp_path / literature.NAMES).write_text('{"OMIM:1": "One"}')
     assert load_disease_names(tmp_path) == {"OMIM:1": "One"}
+
+
+@pytest.mark.parametrize("name", ["papers.tsv", "papers.jsonl"])
+@pytest.mark.parametrize("columns", ["pmid pubmed_id", "pmid id", "id pmid"])
+def test_of_two_columns_the_first_counts_and_the_other_is_named(
+    tmp_path: Path, name: str, columns: str
+) -> None:
+    """A12: one PMID in every kind of file; a column that may be any id gives way."""
+    names = [*columns.split(), "title", "Article title", "disease_id", "disease", "gene", "symbol"]
+    numbers = ["12", "99"] if columns[0] == "p" else ["99", "12"]
+    row = [*numbers, "A", "B", "OMIM:1", "Marfan; OMIM:2", "NF1", "FBN1"]
+    if name == "papers.tsv":
+        text = "\n".join("\t".join(one) for one in (names, row, row))
+    else:
+        text = "\n".join([json.dumps(dict(zip(names, row, strict=True)))] * 2)
+    (one, _), findings = read_publications(written(tmp_path, text, name))
+    assert one == Publication(
+        pmid="PMID:12", title="A", diseases=("OMIM:1", "OMIM:2"), genes=("NF1", "FBN1")
+    )
+    passed = "pubmed_id" if "pubmed_id" in columns else "id"
+    assert {(f.code, f.line) for f in findings} == {("column_repeated", 1)}
+    assert {passed in f.message or "Article title" in f.message for f in findings} == {True}
+    assert len(findings) == 2
+
+
+def test_a_name_twice_in_an_object_is_a_repeated_column(tmp_path: Path) -> None:
+    """A12: the first value counts, as in a table."""
+    text = '{"pmid": 12, "pmid": 99, "title": "A", "genes": {"a": 1}}'
+    (one,), findings = read_publications(written(tmp_path, text, "papers.jsonl"))
+    assert (one.pmid, one.genes) == ("PMID:12", ())
+    assert [finding.code for finding in findings] == ["column_repeated"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "diseases"),
+    [
+        ("Marfan", ()),
+        ("OMIM:Marfan; WARD:7", ()),
+        ("154700", ("OMIM:154700",)),
+        ("Orphanet:558; ORPHA: 558 | ORPHANET:558", ("ORPHA:558",)),
+    ],
+)
+def test_a_disease_is_a_code(tmp_path: Path, cell: str, diseases: tuple[str, ...]) -> None:
+    """A12: words are none, and one disease has one id."""
+    (one,), _ = read_publications(written(tmp_path, f"{HEAD}1\tA\t\t{cell}\t\n"))
+    assert one.diseases == diseases
+
+
+@pytest.mark.parametrize("asked", ["Orphanet:558", "ORPHA:558", "ORPHANET:558"])
+def test_a_disease_of_orphanet_is_found_under_each_prefix(tmp_path: Path, asked: str) -> None:
+    """A12: the same disease, however case and file write it."""
+    source = FileSource(written(tmp_path, f"{HEAD}1\tA\t\tOrphanet:558\t\n"))
+    (item,) = source.find([QUERY.model_copy(update={"disease_id": asked})], 5).found["c"]
+    assert item.score == 2.0

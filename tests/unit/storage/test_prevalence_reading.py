@@ -139,6 +139,31 @@ def test_what_is_no_rate_is_counted_and_not_used(tmp_path: Path) -> None:
     assert (read[1].records, read[1].without_rate, read[1].by_code) == (4, 3, {})
 
 
+def test_the_mark_of_an_entity_counts_without_a_rate(tmp_path: Path) -> None:
+    """A2: a class that Orphanet marks as not rare is so where no rate of it is known."""
+    mark = "NON RARE IN EUROPE: a disorder"
+    path = an_xml(
+        tmp_path,
+        a_disorder("1", a_prevalence(1, "Point prevalence", "Unknown"), name=mark),
+        a_disorder("2", a_prevalence(2, "Cases/families", "", "12.0"), name=mark),
+        a_disorder("3", a_prevalence(3, "Point prevalence", "Unknown")),
+        a_disorder("4", a_prevalence(4)),
+    )
+    rates, read = load_rates(path)
+    common = {r["class_id"] for r in rates.rarities.to_pylist() if r["is_common"]}
+    assert common == {"ORPHA:1", "ORPHA:2"}
+    assert rates.priors["class_id"].to_pylist() == ["ORPHA:4"]
+    assert (read.records, read.without_rate) == (4, 3)
+
+
+def test_a_band_that_ends_at_zero_is_named(tmp_path: Path) -> None:
+    """A2 B1: two records of a rate of 0 are two findings, not the end of the screening."""
+    zero = [a_prevalence(n, band="<0 / 1000") for n in (1, 2)]
+    priors, _ = told(read := load_rates(an_xml(tmp_path, a_disorder("1", *zero, a_prevalence(3)))))
+    assert priors == {"ORPHA:1": 3.0}
+    assert read[1].by_code == {"rate_unreadable": 2}
+
+
 def test_bad_records_are_named_and_the_rest_is_read(tmp_path: Path) -> None:
     """B1: each with its code and its place; a bad record stops nothing."""
     path = an_xml(

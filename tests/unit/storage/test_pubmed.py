@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from cluster.clock import ManualClock
 from cluster.contracts.sharing import LiteratureAnswer, LiteratureQuery
+from cluster.retrieval.literature import ask
 from cluster.settings import load_settings
 from cluster.storage import pubmed
 from cluster.storage.pubmed import PubMed, RateLimiter, literature_sources, terms_of
@@ -92,8 +93,11 @@ def test_only_names_and_symbols_leave(server: Utilities) -> None:
     assert "north" not in json.dumps(server.calls) and "163950" not in json.dumps(server.calls)
     server.calls.clear()
     nothing = LiteratureQuery(case_id="c", disease_id="LOCAL:7", genes=())
-    assert find(server, nothing).found == {"c": ()}
+    answer = find(server, nothing)
+    assert (answer.found, answer.unasked) == ({"c": ()}, ("c",))
     assert server.calls == []
+    _, state = ask(source(server), [nothing, MARFAN], {"OMIM:154700": "Marfan syndrome"}, 5)
+    assert (state.asked, state.answered, state.found) == (1, 1, 1)
 
 
 def test_every_call_says_who_asks(server: Utilities) -> None:
