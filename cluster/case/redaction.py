@@ -14,7 +14,9 @@ from typing import Any, Final
 from cluster.case.case import Case
 from cluster.case.codes import code_of, is_gene_id, is_symbol, is_variant, name_or_none
 from cluster.case.phenopacket import (
+    PROGRESS,
     SEXES,
+    STATUSES,
     Disease,
     GeneContext,
     GenomicInterpretation,
@@ -29,8 +31,6 @@ TOP_YEARS: Final = 90
 DAYS_A_YEAR: Final = 365.25
 SCHEMA_VERSION: Final = "2.0"
 
-PROGRESS: Final = ("UNKNOWN_PROGRESS", "IN_PROGRESS", "COMPLETED", "SOLVED", "UNSOLVED")
-STATUSES: Final = ("UNKNOWN_STATUS", "REJECTED", "CANDIDATE", "CONTRIBUTORY", "CAUSATIVE")
 SYNTAXES: Final = (
     "hgvs",
     "hgvs.c",
