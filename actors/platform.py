@@ -24,6 +24,7 @@ from cluster.contracts.sharing import (
     RelatedItem,
     RelatedQuery,
     RelatedQuestions,
+    ReplayedDecision,
     Settlement,
 )
 from cluster.contracts.trend import Prediction
@@ -35,6 +36,7 @@ from cluster.flow import (
     decisions,
     projection,
     related,
+    replay,
     screening,
     search,
     summary,
@@ -134,6 +136,14 @@ class PlatformService:
     ) -> list[DecisionRecord]:
         """Decide on every rare case of the period (S800-S840)."""
         return decisions.decide(self._platform, as_of, first, second, peers)
+
+    def replay_decisions(self) -> list[ReplayedDecision]:
+        """Make every stored decision again, and say what differs (A10)."""
+        return replay.replay_decisions(self._platform)
+
+    def approve(self, case_id: str) -> bool:
+        """Let a case go out although its accesses may come from one platform only (S840)."""
+        return decisions.approve(self._platform, case_id)
 
     def set_consent(self, case_id: str, state: str, consent: str) -> None:
         """Say whether a case is active and may be shared."""

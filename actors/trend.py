@@ -1,6 +1,7 @@
 """The trend models as a process: predicts in batches, learns incrementally (S540-S700)."""
 
 import os
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -45,6 +46,11 @@ class TrendService:
         with self._ledger.begin() as tx:
             predictions.put_predictions(tx, predicted)
         return predicted
+
+    def unlike_kept(self, told: Sequence[Prediction]) -> list[tuple[str, str]]:
+        """Return (version, digest of the inputs) of predictions that were not kept as told."""
+        with self._ledger.begin() as tx:
+            return predictions.unlike_kept(tx, told)
 
     def update(
         self, version: str, old: pa.Table, new: pa.Table, dataset: str, seed: int

@@ -6,9 +6,10 @@ from pathlib import Path
 import ray
 
 from actors.flow import Run
-from cluster.contracts.sharing import DeliveryStatus, PlatformTag, RelatedItem
+from cluster.contracts.sharing import DeliveryStatus, PlatformTag, RelatedItem, ReplayedDecision
 from cluster.errors import NotFound
 from cluster.flow.query import CaseQuery, SearchAnswer
+from cluster.flow.replay import with_unlike_predictions
 from cluster.flow.search import put_in_order, put_together
 from cluster.retrieval.profiles import OWN
 from cluster.storage.backup import copy_blobs, seal
@@ -30,6 +31,33 @@ def set_consent(run: Run, name: str, case_id: str, *, state: str, consent: str) 
     """
     _known(run, [name])
     ray.get(run.session.platforms[name].set_consent.remote(case_id, state, consent))
+
+
+def approve(run: Run, name: str, case_id: str) -> bool:
+    """Let a case go out although its accesses may come from one platform only (S840).
+
+    Returns:
+        Whether its present revision had not been approved before.
+
+    Raises:
+        NotFound: there is no such platform or case.
+    """
+    _known(run, [name])
+    is_new: bool = ray.get(run.session.platforms[name].approve.remote(case_id))
+    return is_new
+
+
+def replayed_decisions(run: Run) -> dict[str, list[ReplayedDecision]]:
+    """Make every stored decision of every platform again, and say what differs (A10)."""
+    platforms, trend = run.session.platforms, run.session.trend
+    calls = {name: platforms[name].replay_decisions.remote() for name in run.sources}
+    replayed: dict[str, list[ReplayedDecision]] = run.each("replay", calls)
+    asked = {
+        name: trend.unlike_kept.remote([made for one in ones for made in one.predictions])
+        for name, ones in replayed.items()
+    }
+    unlike = run.each("compare", asked)
+    return {name: with_unlike_predictions(ones, unlike[name]) for name, ones in replayed.items()}
 
 
 def broken_audit_rows(run: Run) -> dict[str, int | None]:

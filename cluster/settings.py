@@ -87,6 +87,19 @@ class Settings(BaseSettings):
     period_days_max: Days = Field(28.0, description="longest first preset period")
     visits_window_days: Days = Field(28.0, description="days over which visits are averaged")
 
+    user_events_max: int = Field(
+        3,
+        ge=1,
+        description="events of one user, kind and case that count in a period; the rest are kept",
+    )
+    platform_share_max: float = Field(
+        0.95,
+        gt=0,
+        le=1,
+        description="share of a case's accesses that one platform may make; above it an upload "
+        "waits for an operator, 1 turns this off",
+    )
+
     share_index_min: Share = Field(0.3, description="lower end of the preset index range")
     share_index_max: Share = Field(1.0, description="upper end of the preset index range")
     propagation_preset: Share = Field(

@@ -77,6 +77,27 @@ class DecisionRecord(Frozen):
     reason: str
     targets: tuple[str, ...]
     """Related platforms, most similar to the case first."""
+    user_events_max: int = 0
+    """Events of one user and kind that counted; 0: all, as earlier releases counted."""
+    by_platform: dict[str, int] = {}
+    """Counted accesses by the platform where they happened; empty in earlier releases."""
+    platform_share_max: float = 1.0
+    """Share of them that one platform may make."""
+    approved: bool = False
+    """An operator had approved the upload of this revision."""
+
+
+class ReplayedDecision(Frozen):
+    """What came out when a stored decision was made again from its stored inputs (A10)."""
+
+    decision_id: str
+    case_id: str
+    predictions: tuple[Prediction, ...]
+    """The indexes that it names, to be compared with those that were kept when they were made."""
+    late: int
+    """Accesses of its period that came after it; they do not change it."""
+    differs: tuple[str, ...] = ()
+    """What differs, in words; empty where the decision stands."""
 
 
 Kind = Literal["case", "related"]

@@ -6,8 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from sqlalchemy import Connection
 
-from cluster.access.counting import Refusal, bin_counts, checked_events
+from cluster.access.caps import OWNER, accesses_by_platform, within_user_cap
+from cluster.access.counting import Counts, Refusal, bin_counts, checked_events
 from cluster.access.period import first_period_days, visits_per_day
 from cluster.access.propagation import propagation_indexes, transmission_trees
 from cluster.access.simulated_network import SimulatedNetwork
@@ -22,6 +24,9 @@ from cluster.flow.screening import rare_case_ids, rare_cases
 from cluster.screening.rare_feature import rare_features
 from cluster.storage import cases as case_rows
 from cluster.storage import events as event_rows
+
+COUNTED = ("at", *OWNER)
+"""Columns of ``EVENTS`` that counting needs."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,8 @@ class PeriodCounts:
     period: PeriodSummary
     clicks: dict[str, int]
     usages: dict[str, int]
+    by_platform: dict[str, dict[str, int]]
+    """Both together by the platform where they happened."""
 
 
 def record_events(platform: Platform, events: pa.Table) -> Recorded:
@@ -84,16 +91,20 @@ def record_simulated_events(
 
 def current_period(platform: Platform, as_of: float) -> PeriodSummary:
     """Return the first preset period that ends at an instant; its length follows the visits."""
-    days = platform.settings.visits_window_days
     with platform.ledger.begin() as tx:
-        visits = event_rows.visits(tx, as_of - days * DAY_S, as_of)
-        total = event_rows.count_events(tx)
+        return _period(tx, platform, as_of)
+
+
+def _period(tx: Connection, platform: Platform, as_of: float) -> PeriodSummary:
+    days = platform.settings.visits_window_days
+    most = platform.settings.user_events_max
+    visits = event_rows.visits(tx, as_of - days * DAY_S, as_of, user_events_max=most)
     per_day = visits_per_day(visits, days)
     return PeriodSummary(
         period_end=as_of,
         period_days=first_period_days(per_day, platform.settings),
         visits_per_day=per_day,
-        events=total,
+        events=event_rows.count_events(tx),
     )
 
 
@@ -103,27 +114,53 @@ def count_period(platform: Platform, as_of: float) -> PeriodCounts:
     rare = rare_cases(platform)
     case_ids = [str(case_id) for case_id in rare["case_id"].to_pylist()]
     with platform.ledger.begin() as tx:
-        events = event_rows.get_events(tx, before=as_of)
-    length = period.period_days * DAY_S
-    clicks, usages = (
-        counts[:, 0]
-        for counts in bin_counts(
-            events, cases=case_ids, start=as_of - length, bin_s=length, n_bins=1
+        clicks, usages, by_platform = counts_of(
+            tx, case_ids, as_of, period.period_days, platform.settings.user_events_max
         )
-    )
     heat = rare_features(clicks + usages, rare["category"].combine_chunks())
     values = dict(zip(case_ids, np.round(heat, 6).tolist(), strict=True))
     with platform.ledger.begin() as tx:
         case_rows.set_rare_features(tx, values)
     platform.index.set_rare_features(values)
     by_case = [dict(zip(case_ids, column.tolist(), strict=True)) for column in (clicks, usages)]
-    return PeriodCounts(period, *by_case)
+    return PeriodCounts(period, by_case[0], by_case[1], by_platform)
+
+
+def counts_of(
+    tx: Connection,
+    case_ids: list[str],
+    period_end: float,
+    period_days: float,
+    user_events_max: int,
+) -> tuple[Counts, Counts, dict[str, dict[str, int]]]:
+    """Count the clicks and usages of cases in one period as they are known now (S500).
+
+    Args:
+        tx: open transaction.
+        case_ids: distinct.
+        period_end: end of the period, seconds since the epoch.
+        period_days: its length.
+        user_events_max: events of one user, kind and case that count.
+
+    Returns:
+        Clicks and usages, each of shape [cases], and both together by case and platform.
+    """
+    length = period_days * DAY_S
+    start = period_end - length
+    events = event_rows.get_events(tx, after=start, before=period_end, columns=COUNTED)
+    most = user_events_max
+    counted = within_user_cap(events, start=start, period_s=length, user_events_max=most)
+    events = events.filter(pa.array(counted))
+    clicks, usages = bin_counts(events, cases=case_ids, start=start, bin_s=length, n_bins=1)
+    return clicks[:, 0], usages[:, 0], accesses_by_platform(events, case_ids)
 
 
 def propagation(platform: Platform, at: float) -> list[PropagationSummary]:
     """Return the propagation index of each case with an event before an instant (S520, S530)."""
     with platform.ledger.begin() as tx:
-        trees = transmission_trees(event_rows.get_events(tx, before=at))
+        period = _period(tx, platform, at)
+        events = event_rows.get_events(tx, before=at)
+    trees = transmission_trees(_counted(events, platform, period))
     found = propagation_indexes(trees, at=at)
     return [PropagationSummary(case_id=p.case_id, index=p.index, parts=p.parts) for p in found]
 
@@ -138,18 +175,23 @@ def access_windows(platform: Platform, as_of: float, history_days: float) -> pa.
     Returns:
         Rows of ``WINDOWS``, newest cut first.
     """
-    length = current_period(platform, as_of).period_days * DAY_S
+    period = current_period(platform, as_of)
+    length = period.period_days * DAY_S
     start = as_of - history_days * DAY_S
     case_ids = rare_case_ids(platform)
     with platform.ledger.begin() as tx:
         events = event_rows.get_events(tx, before=as_of)
+    events = _counted(events, platform, period)
+    times = np.asarray(events["at"])
     trees = transmission_trees(events)
     born = _first_event(events, case_ids)
     parts = []
     for number in range(max(1, int((as_of - start) // length))):
         cut = as_of - number * length
         indexes = {p.case_id: p.index for p in propagation_indexes(trees, at=cut)}
-        part = _windows_at(platform.platform_id, case_ids, events, born, cut=cut, length=length)
+        first, last = np.searchsorted(times, [cut - length, cut + length])
+        near = events.slice(int(first), int(last - first))
+        part = _windows_at(platform.platform_id, case_ids, near, born, cut=cut, length=length)
         spread = pa.array([indexes.get(case_id) for case_id in case_ids], pa.float64())
         part = part.set_column(part.schema.get_field_index("propagation"), "propagation", spread)
         if number == 0:
@@ -159,6 +201,17 @@ def access_windows(platform: Platform, as_of: float, history_days: float) -> pa.
         else:
             parts.append(part.filter(pa.array(born < cut)))
     return pa.concat_tables(parts).cast(WINDOWS) if parts else WINDOWS.empty_table()
+
+
+def _counted(events: pa.Table, platform: Platform, period: PeriodSummary) -> pa.Table:
+    """Keep the events that count, in periods before and after the end of the present one."""
+    counted = within_user_cap(
+        events,
+        start=period.period_end,
+        period_s=period.period_days * DAY_S,
+        user_events_max=platform.settings.user_events_max,
+    )
+    return events.filter(pa.array(counted))
 
 
 def _windows_at(

@@ -1,6 +1,7 @@
 """The decision on each rare case, and the deliveries that follow from it (S700-S900)."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -8,17 +9,31 @@ from cluster.case.case import read_case
 from cluster.case.redaction import redact
 from cluster.contracts.sharing import DecisionRecord, Envelope, Peer
 from cluster.contracts.trend import Prediction
+from cluster.errors import NotFound
 from cluster.flow.accesses import PeriodCounts, count_period, propagation
 from cluster.flow.platform import Platform
 from cluster.ids import canonical_json, key_of, sha256
 from cluster.sharing import decision, gate
 from cluster.sharing import delivery as machine
-from cluster.sharing.decision import IndexRange
+from cluster.sharing.decision import IndexRange, Origins
 from cluster.sharing.delivery import Event
 from cluster.sharing.tag import related_platforms
 from cluster.storage import cases as case_rows
 from cluster.storage import deliveries, journal
 from cluster.storage.cases import StoredCase
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is known of the cases of a platform besides their first index."""
+
+    counts: PeriodCounts
+    spread: dict[str, float]
+    """Propagation index by case."""
+    second: dict[str, Prediction]
+    """By case."""
+    approved: set[tuple[str, int]]
+    """(case, revision)"""
 
 
 def preset_range(platform: Platform) -> IndexRange:
@@ -55,20 +70,14 @@ def decide(
     spread = {summary.case_id: summary.index for summary in propagation(platform, as_of)}
     second_of = {prediction.item_id: prediction for prediction in second}
     with platform.ledger.begin() as tx:
+        known = _Known(counts, spread, second_of, deliveries.approved_revisions(tx))
         out = deliveries.uploaded_revisions(tx)
         stored = case_rows.get_cases(tx, [p.item_id for p in first])
         for prediction in first:
             case = stored.get(prediction.item_id)
             if case is None or not _is_open(platform, case, out):
                 continue
-            record = _record(
-                platform,
-                case,
-                counts,
-                prediction,
-                second_of.get(case.case_id),
-                spread.get(case.case_id, 0.0),
-            )
+            record = _record(platform, case, prediction, known)
             targets = related_platforms(peers, case.category)
             record = record.model_copy(
                 update={"targets": targets if record.outcome == "upload" else ()}
@@ -115,16 +124,42 @@ def _reopen(tx: Connection, platform: Platform, allowed: set[str]) -> None:
             deliveries.save_delivery(tx, reopened)
 
 
+def approve(platform: Platform, case_id: str) -> bool:
+    """Let an own case go out although its accesses may come from one platform only (S840).
+
+    It holds for the present revision, from the next decision on: what was decided stands.
+
+    Returns:
+        Whether this revision had not been approved before.
+
+    Raises:
+        NotFound: the platform has no such case of its own.
+    """
+    now = platform.clock.now()
+    with platform.ledger.begin() as tx:
+        case = case_rows.get_case(tx, case_id)
+        if case is None or case.origin != platform.platform_id:
+            what = f"there is no case {case_id}"
+            raise NotFound(what, platform.platform_id, "Give the id that its phenopacket has.")
+        is_new = deliveries.put_approval(tx, case_id, case.rev, now=now)
+        if is_new:
+            facts = {"case": platform.shared_id(case_id, "audit"), "rev": case.rev}
+            journal.append_audit(tx, now, "approval", facts)
+    return is_new
+
+
 def _record(
-    platform: Platform,
-    case: StoredCase,
-    counts: PeriodCounts,
-    first: Prediction,
-    second: Prediction | None,
-    spread: float,
+    platform: Platform, case: StoredCase, first: Prediction, known: _Known
 ) -> DecisionRecord:
-    preset = preset_range(platform)
+    preset, counts, settings = preset_range(platform), known.counts, platform.settings
+    second = known.second.get(case.case_id)
+    origins = Origins(
+        by_platform=counts.by_platform.get(case.case_id, {}),
+        platform_share_max=settings.platform_share_max,
+        approved=(case.case_id, case.rev) in known.approved,
+    )
     verdict = decision.decide(first.index, second.index if second else None, preset)
+    verdict = decision.confirm(verdict, origins)
     period = counts.period
     return DecisionRecord(
         decision_id=key_of(platform.platform_id, case.case_id, case.rev, period.period_end),
@@ -136,7 +171,7 @@ def _record(
         visits_per_day=period.visits_per_day,
         clicks=counts.clicks.get(case.case_id, 0),
         usages=counts.usages.get(case.case_id, 0),
-        propagation_index=spread,
+        propagation_index=known.spread.get(case.case_id, 0.0),
         index_min=preset.low,
         index_max=preset.high,
         first=first,
@@ -145,6 +180,10 @@ def _record(
         decided_by=verdict.decided_by,
         reason=verdict.reason,
         targets=(),
+        user_events_max=settings.user_events_max,
+        by_platform=dict(origins.by_platform),
+        platform_share_max=origins.platform_share_max,
+        approved=origins.approved,
     )
 
 

@@ -17,7 +17,7 @@ from cluster.contracts.sharing import (
 )
 from cluster.sharing.delivery import Delivery, State
 from cluster.sharing.refresh import digest_of, place_of
-from cluster.storage.tables import answers, decisions, inbox, outbox, peers, related
+from cluster.storage.tables import answers, approvals, decisions, inbox, outbox, peers, related
 
 ITEMS = TypeAdapter(tuple[RelatedItem, ...])
 
@@ -72,6 +72,22 @@ def get_decisions(tx: Connection, *, period_end: float | None = None) -> list[De
     if period_end is not None:
         chosen = chosen.where(decisions.c.period_end == period_end)
     return [DecisionRecord.model_validate_json(row.record) for row in tx.execute(chosen)]
+
+
+def decision_rows(tx: Connection) -> Sequence[Row[Any]]:
+    """Return the decisions as they are stored, by period and case; the record is JSON."""
+    return tx.execute(select(decisions).order_by(decisions.c.period_end, decisions.c.case_id)).all()
+
+
+def put_approval(tx: Connection, case_id: str, rev: int, *, now: float) -> bool:
+    """Keep an operator's approval of a revision, and say whether it was new."""
+    row = {"case_id": case_id, "rev": rev, "approved_at": now}
+    return tx.execute(upsert(approvals).values(row).on_conflict_do_nothing()).rowcount > 0
+
+
+def approved_revisions(tx: Connection) -> set[tuple[str, int]]:
+    """Return (case, revision) of what an operator has approved."""
+    return {(row.case_id, row.rev) for row in tx.execute(select(approvals))}
 
 
 def uploaded_cases(tx: Connection) -> set[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, tuple_
 from sqlalchemy.dialects.sqlite import insert
 
 from cluster.contracts.trend import Prediction
@@ -22,6 +22,19 @@ def put_predictions(tx: Connection, made: Iterable[Prediction]) -> None:
     ]
     if rows:
         tx.execute(insert(predictions).on_conflict_do_nothing(), rows)
+
+
+def unlike_kept(tx: Connection, told: Iterable[Prediction]) -> list[tuple[str, str]]:
+    """Return (model version, digest of the inputs) of predictions that were not kept as told."""
+    columns = (predictions.c.model_version, predictions.c.inputs_digest)
+    unlike = []
+    for prediction in told:
+        key = (prediction.model_version, prediction.inputs_digest)
+        chosen = select(predictions.c.prediction).where(tuple_(*columns) == key)
+        kept = tx.execute(chosen).scalar()
+        if kept is None or Prediction.model_validate_json(kept) != prediction:
+            unlike.append(key)
+    return unlike
 
 
 def count_predictions(tx: Connection) -> int:

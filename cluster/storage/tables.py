@@ -91,6 +91,13 @@ decisions = Table(
     _text("record"),  # the whole decision as JSON
     Index("decisions_by_case", "case_id"),
 )
+approvals = Table(
+    "approvals",  # of an operator, for the upload of a revision whose accesses have one origin
+    PLATFORM,
+    _key("case_id"),
+    Column("rev", Integer, primary_key=True),
+    _number("approved_at"),
+)
 outbox = Table(
     "outbox",
     PLATFORM,
@@ -171,6 +178,8 @@ PLATFORM_MIGRATIONS: Final = (
     "CREATE TABLE answers (case_id VARCHAR NOT NULL, source VARCHAR NOT NULL, "
     "answered_at FLOAT NOT NULL, found TEXT NOT NULL, PRIMARY KEY (case_id, source))",
     "DROP TABLE refreshes",
+    "CREATE TABLE approvals (case_id VARCHAR NOT NULL, rev INTEGER NOT NULL, "
+    "approved_at FLOAT NOT NULL, PRIMARY KEY (case_id, rev))",
 )
 
 # The network of platforms ------------------------------------------------------------------------

@@ -1,7 +1,12 @@
 """The whole flow S100-S1000 on a real local Ray, stopped, killed and started again (A13)."""
 
 import os
+import shutil
 import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +16,7 @@ from actors.flow import run_all
 from actors.upkeep import search
 from cluster.contracts.result import FlowResult
 from cluster.flow.query import CaseQuery
+from cluster.flow.replay import verdict_on
 from tests.integration.flow_runs import (
     begin,
     outcome,
@@ -112,6 +118,50 @@ def test_kills_and_stops_change_nothing(
     }
     assert not victims
     assert outcome(result) == outcome(undisturbed)
+
+
+def replay(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Replay the decisions of a run, as an operator does."""
+    chosen = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "DAZZLE_"))}
+    words = ("--out", str(folder), "--set", f"data_dir={folder / 'data'}")
+    return subprocess.run(
+        [sys.executable, "-m", "jobs.replay_decisions", *words],
+        cwd=Path(__file__).parents[2],
+        env=chosen,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_decisions_are_replayed_and_a_changed_one_is_named(
+    undisturbed: FlowResult, folder: Path, tmp_path: Path
+) -> None:
+    """A10: all are equal; then one index and its verdict are changed, and that one is named."""
+    kept = tmp_path / "run"
+    shutil.copytree(folder, kept)
+    made = [record for platform in undisturbed.platforms for record in platform.decisions]
+    whole = replay(kept)
+    assert whole.returncode == 0, whole.stderr
+    assert f"{len(made)} decisions, {len(made)} equal, 0 differ" in whole.stdout
+    held = next(record for record in made if record.outcome == "hold" and record.by_platform)
+    first = held.first.model_copy(update={"index": 0.999})
+    forged = held.model_copy(update={"first": first, "approved": True})
+    verdict = verdict_on(forged)
+    assert verdict.outcome == "upload"
+    forged = forged.model_copy(update=vars(verdict))
+    path = kept / "data" / "platforms" / held.platform / "ledger.sqlite"
+    with closing(sqlite3.connect(path)) as ledger, ledger:
+        row = (forged.outcome, forged.model_dump_json(), held.decision_id)
+        ledger.execute("UPDATE decisions SET outcome = ?, record = ? WHERE decision_id = ?", row)
+    changed = replay(kept)
+    assert changed.returncode == 1
+    assert f"{len(made) - 1} equal, 1 differ" in changed.stdout
+    said = changed.stdout.replace("\n", "").replace("│", "").replace(" ", "")
+    assert held.decision_id[:12] in said
+    assert "isnottheonethatwaskept" in said
+    assert "integrity_error" in changed.stderr and "Traceback" not in changed.stderr
 
 
 def test_a_finished_run_again_does_nothing(undisturbed: FlowResult, folder: Path) -> None:

@@ -32,12 +32,17 @@ from cluster.storage import journal
 
 NOW = 1_750_000_000.0
 AT_RISK = AtRisk(1e6, "stated")
-PRESETS: dict[str, Any] = {"first_screening_share": 1.0, "incidence_preset_per_100k": 10.0}
+PRESETS: dict[str, Any] = {
+    "first_screening_share": 1.0,
+    "incidence_preset_per_100k": 10.0,
+    "user_events_max": 1_000_000,
+    "platform_share_max": 1.0,
+}
 ONTOLOGY = a_small_ontology()
 
 
 def open_at(folder: Path, name: str = "north", *, at: float = NOW, **presets: Any) -> Platform:
-    """Open a platform in a folder, with presets under which every class is rare."""
+    """Open a platform in a folder, with presets under which all is rare and nothing is capped."""
     settings = Settings(data_dir=folder, **(PRESETS | presets))
     return open_platform(name, MemoryIndex(), ONTOLOGY, settings, ManualClock(at))
 

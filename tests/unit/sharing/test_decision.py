@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from cluster.sharing.decision import IndexRange, decide, returns
+from cluster.sharing.decision import IndexRange, Origins, confirm, decide, returns
 
 PRESET = IndexRange(0.3, 0.8)
 BELOW, ABOVE = math.nextafter(0.3, 0), math.nextafter(0.8, 1)
@@ -42,3 +42,42 @@ def test_a_reason_says_what_was_missing() -> None:
     assert "no second model" in decide(0.0, None, PRESET).reason
     assert "second index 0.100" in decide(0.0, 0.1, PRESET).reason
     assert "[0.3, 0.8]" in decide(0.5, None, PRESET).reason
+
+
+@pytest.mark.parametrize(
+    ("by_platform", "share", "approved", "outcome"),
+    [
+        ({"north": 19, "south": 1}, 0.95, False, "upload"),
+        ({"north": 20, "south": 1}, 0.95, False, "hold"),
+        ({"north": 20, "south": 1}, 0.95, True, "upload"),
+        ({"north": 1, "south": 1}, 0.5, False, "upload"),
+        ({"north": 9}, 0.95, False, "hold"),
+        ({"north": 9}, 0.95, True, "upload"),
+        ({"north": 9}, 1.0, False, "upload"),
+        ({}, 0.95, False, "hold"),
+        ({}, 0.95, True, "upload"),
+        ({}, 1.0, False, "upload"),
+    ],
+)
+def test_one_platform_alone_sends_nothing_out(
+    by_platform: dict[str, int], share: float, approved: bool, outcome: str
+) -> None:
+    """A10: an upload needs accesses from elsewhere too, or an operator; 1 turns the rule off."""
+    first = decide(0.5, None, PRESET)
+    verdict = confirm(first, Origins(by_platform, share, approved))
+    assert verdict.outcome == outcome
+    assert verdict.decided_by == ("first" if outcome == "upload" else "none")
+    assert verdict.reason.startswith(first.reason)
+    held = confirm(decide(0.0, None, PRESET), Origins(by_platform, share, approved))
+    assert held == decide(0.0, None, PRESET)
+
+
+def test_a_reason_names_the_platform_and_its_part() -> None:
+    """A10: an operator sees from the reason which platform made the index."""
+    verdict = decide(0.5, None, PRESET)
+    held = confirm(verdict, Origins({"south": 1, "north": 99}, 0.95, approved=False))
+    assert "99 of 100 accesses come from north" in held.reason
+    assert "at most 95% may" in held.reason
+    let = confirm(verdict, Origins({"south": 1, "north": 99}, 0.95, approved=True))
+    assert let.reason.endswith("approved by an operator")
+    assert "no access was counted" in confirm(verdict, Origins({}, 0.95, approved=False)).reason

@@ -67,6 +67,16 @@ def test_decisions_are_listed_by_period_and_tell_what_was_sent_out(ledger: Ledge
         assert [rows.is_uploaded(tx, case) for case in "abcd"] == [True, False, False, False]
 
 
+def test_an_approval_is_kept_once_for_a_revision(ledger: Ledger) -> None:
+    """A10: a revision is approved or not; another revision of the case is another matter."""
+    with ledger.begin() as tx:
+        assert rows.approved_revisions(tx) == set()
+        assert rows.put_approval(tx, "a", 1, now=5.0)
+        assert not rows.put_approval(tx, "a", 1, now=6.0)
+        assert rows.put_approval(tx, "a", 2, now=7.0)
+        assert rows.approved_revisions(tx) == {("a", 1), ("a", 2)}
+
+
 def test_a_delivery_is_queued_once(ledger: Ledger) -> None:
     """A11: queueing again what is on its way, or has arrived, changes nothing."""
     with ledger.begin() as tx:

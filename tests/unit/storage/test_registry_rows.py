@@ -11,7 +11,7 @@ from cluster.contracts.trend import TrendCard, TrendMetrics
 from cluster.models.cards import model_of
 from cluster.storage import tables
 from cluster.storage.ledger import Ledger
-from cluster.storage.predictions import count_predictions, put_predictions
+from cluster.storage.predictions import count_predictions, put_predictions, unlike_kept
 from cluster.storage.registry import Artefact, get_artefacts, get_channel, put_artefact
 
 
@@ -61,6 +61,17 @@ def test_a_prediction_is_kept_once_for_a_model_and_its_inputs(trend: Connection)
     put_predictions(trend, [one, one.model_copy(update={"model_version": "m2"})])
     put_predictions(trend, [])
     assert count_predictions(trend) == 2
+
+
+def test_a_prediction_that_was_not_kept_as_told_is_found(trend: Connection) -> None:
+    """A10: another index for the same inputs, or inputs that were never asked, are named."""
+    kept = a_decision().first
+    changed = kept.model_copy(update={"index": 0.99})
+    unknown = kept.model_copy(update={"inputs_digest": "00"})
+    put_predictions(trend, [kept])
+    assert unlike_kept(trend, [kept]) == []
+    told = [kept, changed, unknown]
+    assert unlike_kept(trend, told) == [("m1", "ff"), ("m1", "00")]
 
 
 def card(version: str, dataset: str = "set", seed: int = 1, parent: str | None = None) -> TrendCard:
