@@ -22,7 +22,8 @@ def main(out: shell.Out, settings: shell.Set = []) -> None:  # noqa: B006 - type
     told = f"{len(every)} decisions, {len(every) - len(unlike)} equal, {len(unlike)} differ"
     accesses = sum(one.late for one in late)
     screen = shell.console()
-    screen.print(f"{told}; {len(late)} have {accesses} accesses that came later", highlight=False)
+    more = f"; {accesses} accesses of {len(late)} periods came later and change nothing"
+    screen.print(told + (more if late else ""), highlight=False)
     if not unlike:
         return
     table = shell.table("platform", "decision", "case", "what differs")
