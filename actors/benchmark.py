@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from actors.flow import run_all
 from actors.run import begun
+from actors.timing import seconds
 from cluster.access.simulated_network import simulated_network
 from cluster.access.simulation import simulate_accesses
 from cluster.clock import DAY_S, ManualClock, parse_iso
@@ -150,9 +151,4 @@ def _measure_run(plan: FlowPlan, folder: Path, settings: Settings) -> dict[str, 
 
 
 def _median_s(work: Callable[[], object]) -> float:
-    times = []
-    for _ in range(REPEATS):
-        begin = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - begin)
-    return statistics.median(times)
+    return statistics.median(seconds(work) for _ in range(REPEATS))

@@ -8,17 +8,19 @@ import multiprocessing
 import re
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import ipc
 
+from actors.timing import seconds
 from cluster.clock import ManualClock, parse_iso
 from cluster.contracts.ingest import Source
 from cluster.flow.cases import ingest
@@ -27,7 +29,7 @@ from cluster.flow.query import CaseQuery
 from cluster.flow.search import search
 from cluster.ontology import Floats, Ontology, term_id
 from cluster.retrieval.feature import FEATURES
-from cluster.retrieval.index import EVERY_CASE, CaseFilter
+from cluster.retrieval.index import EVERY_CASE, Bools, CaseFilter
 from cluster.retrieval.search import CANDIDATES
 from cluster.retrieval.simulation import simulated_features
 from cluster.settings import Settings
@@ -35,6 +37,7 @@ from cluster.storage.lance import LanceIndex
 from cluster.storage.ontology import load_ontology
 from cluster.storage.resident import matrix_of
 
+Figures = TypeVar("Figures")
 K: Final = 10
 SEARCHES: Final = {"all": K, "candidates": CANDIDATES, "disease": K, "rare": K}
 """Rows asked for without a filter, as candidates of the finer order, and behind two filters."""
@@ -81,7 +84,9 @@ def benchmark_retrieval(
     return {"given_cases": real.num_rows, "sizes": found}
 
 
-def _apart(workers: int, work: Any, calls: Sequence[tuple[Any, ...]]) -> list[Any]:  # noqa: ANN401
+def _apart(
+    workers: int, work: Callable[..., Figures], calls: Sequence[tuple[object, ...]]
+) -> list[Figures]:
     """Run calls in new processes, so that the memory of one is not that of another."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
@@ -167,12 +172,12 @@ def _measure(path: Path, size: int, folder: Path, settings: Settings) -> dict[st
     truth = {name: _Brute(k) for name, k in SEARCHES.items()}
     write_s, brute_s, hot, seen = 0.0, 0.0, [], 0
     for block in _blocks(real, size, ontology):
-        write_s += _seconds(lambda rows=block: index.upsert(rows))
+        write_s += seconds(partial(index.upsert, block))
         brute_s += _look_at_all(block, seen, queries, truth)
         hot += block["case_id"].take(np.flatnonzero(_is_hot(seen, block.num_rows))).to_pylist()
         seen += block.num_rows
-    settle_s = _seconds(index.settle)
-    rare_s = _seconds(lambda: index.set_rare_features(dict.fromkeys(map(str, hot), HOT)))
+    settle_s = seconds(index.settle)
+    rare_s = seconds(lambda: index.set_rare_features(dict.fromkeys(map(str, hot), HOT)))
     facts = {
         "cases": float(size),
         "simulated_cases": float(max(0, size - real.num_rows)),
@@ -187,13 +192,14 @@ def _measure(path: Path, size: int, folder: Path, settings: Settings) -> dict[st
         "memory_peak_mb": _memory_mb("VmHWM"),
         **_whole(index, folder, queries, ontology, settings),
         "memory_peak_with_search_mb": _memory_mb("VmHWM"),
-        "opened_s": _seconds(lambda: LanceIndex(str(folder / "index"))),
+        "opened_s": seconds(lambda: LanceIndex(str(folder / "index"))),
     }
     return {name: round(value, 5) for name, value in facts.items()}
 
 
-def _is_hot(start: int, n: int) -> Any:  # noqa: ANN401 - a mask
-    return np.arange(start, start + n) % HOT_EVERY == 0
+def _is_hot(start: int, n: int) -> Bools:
+    hot: Bools = np.arange(start, start + n) % HOT_EVERY == 0
+    return hot
 
 
 def _look_at_all(block: pa.Table, seen: int, queries: _Queries, truth: dict[str, _Brute]) -> float:
@@ -214,7 +220,7 @@ def _look_at_all(block: pa.Table, seen: int, queries: _Queries, truth: dict[str,
         for query in queries.vectors[:N_BRUTE]:
             np.argpartition(-(rows @ query), min(K, len(rows) - 1))
 
-    return _seconds(one_by_one)
+    return seconds(one_by_one)
 
 
 def _searched(index: LanceIndex, queries: _Queries, truth: dict[str, _Brute]) -> dict[str, float]:
@@ -230,7 +236,7 @@ def _searched(index: LanceIndex, queries: _Queries, truth: dict[str, _Brute]) ->
             times.append(1000 * (time.perf_counter() - begin))
         facts |= _percentiles(f"nearest_{name}", times)
         facts[f"nearest_{name}_recall_at_{brute.k}"] = brute.recall(found)
-    batch_s = _seconds(lambda: index.nearest(queries.vectors, K))
+    batch_s = seconds(lambda: index.nearest(queries.vectors, K))
     return facts | {"nearest_in_one_call_ms_each": 1000 * batch_s / N_QUERIES}
 
 
@@ -238,7 +244,7 @@ def _changed(index: LanceIndex, real: pa.Table, folder: Path) -> dict[str, float
     """Return what a new heat of a thousand cases writes and takes."""
     ids = [str(case_id) for case_id in real["case_id"].slice(0, N_CHANGED).to_pylist()]
     before = _bytes(folder)
-    taken_s = _seconds(lambda: index.set_rare_features(dict.fromkeys(ids, 2.0)))
+    taken_s = seconds(lambda: index.set_rare_features(dict.fromkeys(ids, 2.0)))
     return {
         "rare_features_of_1000_ms": 1000 * taken_s,
         "rare_features_of_1000_written_kb": (_bytes(folder) - before) / 1e3,
@@ -255,7 +261,7 @@ def _whole(
     times = []
     for numbers in queries.table["terms"].to_pylist()[: N_SEARCHES + 1]:
         query = CaseQuery(terms=tuple(map(term_id, numbers or ())), k=K)
-        times.append(1000 * _seconds(lambda asked=query: search(platform, asked)))
+        times.append(1000 * seconds(partial(search, platform, query)))
     platform.ledger.close()
     return {"search_first_ms": times[0]} | _percentiles("search", times[1:])
 
@@ -272,7 +278,7 @@ def _rate(folder: Path, settings: Settings, number: int) -> float:
         for query in queries:
             index.nearest(query[None], K)
 
-    return len(queries) / _seconds(ask)
+    return len(queries) / seconds(ask)
 
 
 def _percentiles(name: str, times: Sequence[float]) -> dict[str, float]:
@@ -291,9 +297,3 @@ def _memory_mb(name: str) -> float:
     status = Path("/proc/self/status").read_text()
     (kib,) = re.findall(rf"^{name}:\s+(\d+) kB", status, re.MULTILINE)
     return float(kib) / 1024
-
-
-def _seconds(work: Any) -> float:  # noqa: ANN401 - a call without arguments
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin

@@ -2,13 +2,12 @@
 
 import resource
 import statistics
-import time
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
+from actors.timing import seconds
 from cluster.screening.incidence import screen
 from cluster.settings import Settings
 
@@ -39,8 +38,8 @@ def benchmark_screening(n_cases: int = 10_000_000, n_classes: int = 20_000) -> d
     held = _peak_mib()
     counting, screening = [], []
     for _ in range(REPEATS):
-        counting.append(_seconds(lambda: cases.group_by("class_id").aggregate([([], "count_all")])))
-        screening.append(_seconds(lambda: screen(class_ids, PERSON_YEARS, settings)))
+        counting.append(seconds(lambda: cases.group_by("class_id").aggregate([([], "count_all")])))
+        screening.append(seconds(lambda: screen(class_ids, PERSON_YEARS, settings)))
     count_s, screen_s = statistics.median(counting), statistics.median(screening)
     return {
         "cases": float(n_cases),
@@ -52,12 +51,6 @@ def benchmark_screening(n_cases: int = 10_000_000, n_classes: int = 20_000) -> d
         "memory_before_mib": held,
         "memory_peak_mib": _peak_mib(),
     }
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
 
 
 def _peak_mib() -> float:

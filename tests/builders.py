@@ -9,6 +9,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from cluster.case.case import Case, read_case
+from cluster.contracts.result import SIMULATED, FlowPlan
 from cluster.contracts.sharing import (
     DecisionRecord,
     Envelope,
@@ -124,6 +125,23 @@ def phenopackets(draw: st.DrawFn) -> Json:
         packet["subject"]["timeAtLastEncounter"] = draw(times)
     packet["diseases"][0]["excluded"] = draw(st.booleans())
     return packet
+
+
+def a_plan(**changes: Any) -> FlowPlan:
+    """Return the plan of a SIMULATED run."""
+    fields = {
+        "run": "run",
+        "cases": SIMULATED,
+        "events": SIMULATED,
+        "as_of": 0.0,
+        "history_days": 120,
+        "seed": 1,
+        "platforms": 4,
+        "cases_per_platform": 400,
+        "no_agreement": (),
+        "settings": {},
+    }
+    return FlowPlan.model_validate(fields | changes)
 
 
 def a_peer(peer_id: str = "south", **changes: Any) -> Peer:

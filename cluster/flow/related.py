@@ -6,6 +6,7 @@ changes nothing, and is asked again at the next refresh.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -34,6 +35,7 @@ from cluster.retrieval.literature import (
     relation,
     score_of,
 )
+from cluster.retrieval.profiles import profiles_of
 from cluster.retrieval.ranking import explain, similarity
 from cluster.sharing.delivery import State
 from cluster.sharing.refresh import (
@@ -118,10 +120,12 @@ def find_related(
     answers = {}
     for query, rows, table in zip(queries, asked, found, strict=True):
         items: list[RelatedItem] = []
-        for row in table.to_pylist():
+        near = profiles_of(table, platform.ontology)
+        for place, row in enumerate(table.to_pylist()):
             itself = is_home and platform.shared_id(row["case_id"], NETWORK) == query.case_id
             if rows and row["case_id"] in shareable and not itself:
-                items.extend(_items(platform, asker, query, rows, row))
+                terms = (rows, near.presentation(place).observed)
+                items.extend(_items(platform, asker, query, terms, row))
         named = (item.model_copy(update={"audience": audience}) for item in items)
         answers[query.case_id] = best_items(named, platform.settings.related_max)
     return answers
@@ -263,17 +267,13 @@ def _items(
     platform: Platform,
     asker: str,
     query: RelatedQuery,
-    asked: tuple[int, ...],
-    row: Mapping[str, object],
+    terms: tuple[tuple[int, ...], tuple[int, ...]],
+    row: Mapping[str, Any],
 ) -> list[RelatedItem]:
     """Return a case that was found and, where it is published, its publication."""
-    ontology = platform.ontology
-    numbers, genes = row["terms"], row["genes"]
-    assert isinstance(numbers, list) and isinstance(genes, list)  # noqa: S101 - the index's schema
-    theirs = ontology.resolve(term_id(number) for number in numbers).rows
-    score = round(similarity(asked, theirs, ontology), 6)
-    matches = explain(asked, theirs, ontology)[:TERMS_NAMED]
-    why = ", ".join(ontology.names[ontology.row_of(match.through)] for match in matches)
+    score = round(similarity(*terms, platform.ontology), 6)
+    matches = explain(*terms, platform.ontology)[:TERMS_NAMED]
+    why = ", ".join(match.through_name for match in matches)
     case = RelatedItem(
         item_id=platform.shared_id(str(row["case_id"]), asker),
         kind="case",
@@ -286,7 +286,7 @@ def _items(
     if score < SCORE_MIN or not PMID.fullmatch(publication):
         return [case]
     about = LiteratureQuery(case_id=query.case_id, disease_id=query.disease_id, genes=query.genes)
-    same = relation(about, (str(row["disease_id"]),), genes)
+    same = relation(about, (str(row["disease_id"]),), row["genes"])
     level = SAME_DISEASE if same.startswith("same disease") else SAME_GENE if same else 0
     literature = RelatedItem(
         item_id=publication,

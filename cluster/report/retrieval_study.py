@@ -183,7 +183,7 @@ def draw_reliability(study: Study) -> "Figure":
     return figure
 
 
-def _reliability(bins: Sequence[Bin], name: str, color: str) -> Any:  # noqa: ANN401
+def _reliability(bins: Sequence[Bin], name: str, color: str) -> Any:  # noqa: ANN401 - plotly ships no types
     from plotly.graph_objects import Scatter
 
     return Scatter(

@@ -119,12 +119,13 @@ class CaseBase:
             excluded=excluded[:, alive].astype(np.float64),
         )
 
-    def _left_out(self, lists: Lists, out: Rows, terms: list[int]) -> Any:  # noqa: ANN401
-        """Return the cases left out by examined term and disease [K, D]; 0 where there are none."""
+    def _left_out(self, lists: Lists, out: Rows, terms: list[int]) -> Reals:
+        """Return the cases left out by examined term and disease [K, D]."""
         if not len(out):
-            return 0.0
+            return np.zeros((len(terms), len(self.profiles.diseases)))
         part = lists.of(out).matrix(self.n_terms)[:, terms]
-        return (self._diseases_by_case(out) @ part).toarray().T
+        counted: Reals = (self._diseases_by_case(out) @ part).toarray().T
+        return counted
 
     @cached_property
     def _n_cases(self) -> Reals:

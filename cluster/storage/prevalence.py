@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import pyarrow as pa
-from defusedxml import DefusedXmlException  # type: ignore[import-untyped]
-from defusedxml.ElementTree import iterparse  # type: ignore[import-untyped]
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import iterparse
 
 from cluster.contracts.ingest import Finding
 from cluster.contracts.result import RatesFile

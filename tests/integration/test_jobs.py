@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from builders import a_plan
 
-from cluster.contracts.result import SIMULATED, FlowPlan, FlowResult
+from cluster.contracts.result import FlowResult
 from cluster.flow.plan import keep_plan
 from cluster.flow.query import CaseHit, DiseaseHit, SearchAnswer
 from jobs.search import show
@@ -74,18 +75,7 @@ def test_wrong_input_is_one_clear_line(tmp_path: Path, words: list[str], said: s
 
 def test_another_plan_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     """A13: a run is never mixed with another one."""
-    plan = FlowPlan(
-        run="run",
-        cases="elsewhere",
-        events=SIMULATED,
-        as_of=0.0,
-        history_days=120,
-        seed=1,
-        platforms=4,
-        cases_per_platform=400,
-        no_agreement=(),
-        settings={},
-    )
+    plan = a_plan(cases="elsewhere")
     keep_plan(tmp_path / "run", plan)
     (tmp_path / "a.jsonl").write_text("{}\n")
     cases = str(tmp_path / "a.jsonl")

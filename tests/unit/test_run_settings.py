@@ -3,28 +3,13 @@
 from pathlib import Path
 
 import pytest
+from builders import a_plan
 
 from actors.run import check_files, settings_of
-from cluster.contracts.result import SIMULATED, FlowPlan
 from cluster.errors import Conflict, SourceUnreadable
 from cluster.flow.plan import PLAN, keep_plan, read_plan
 from cluster.settings import load_settings
 from cluster.storage.files import write_durably
-
-
-def a_plan(**settings: str) -> FlowPlan:
-    return FlowPlan(
-        run="run",
-        cases=SIMULATED,
-        events=SIMULATED,
-        as_of=0.0,
-        history_days=120,
-        seed=1,
-        platforms=4,
-        cases_per_platform=400,
-        no_agreement=(),
-        settings=settings,
-    )
 
 
 @pytest.mark.parametrize(
@@ -34,7 +19,7 @@ def test_literature_is_asked_for_at_each_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: dict[str, str]
 ) -> None:
     """A12: environment and ``--set`` count when a run is taken up, with plans of old too."""
-    plan = a_plan(**(load_settings({"related_max": "7"}).texts() | old))
+    plan = a_plan(settings=load_settings({"related_max": "7"}).texts() | old)
     write_durably(tmp_path / PLAN, plan.model_dump_json().encode())
     monkeypatch.setenv("DAZZLE_NCBI_EMAIL", "new@x.org")
     monkeypatch.setenv("DAZZLE_LITERATURE_PATH", "/papers.tsv")
