@@ -68,7 +68,7 @@ def show(answer: SearchAnswer) -> None:
         who = Text("\n").join(map(literal, (hit.case_id, hit.platform, diagnosis)))
         why = Text("\n").join(map(literal, reasons(hit)))
         hits.add_row(who, f"{hit.score:.3f}", f"{hit.similarity:.2f}", why)
-    screen.print(hits)
+    screen.print(hits if answer.hits else "no case was found")
     if answer.none_of_these is None:
         return
     ranked = shell.table("disease", "probability", "cases", title="diseases, by all cases asked")

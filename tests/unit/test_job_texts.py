@@ -5,7 +5,8 @@ import pytest
 from cluster.contracts.ingest import Finding, IngestReport
 from cluster.contracts.result import RatesFile
 from cluster.errors import InputError
-from jobs import ingest, screen, shell
+from cluster.flow.query import SearchAnswer
+from jobs import ingest, screen, search, shell
 
 MARKUP = "X:[/bold] [red]\x1b[2J"
 SHOWN = "X:[/bold] [red]\N{REPLACEMENT CHARACTER}[2J"
@@ -57,3 +58,9 @@ def test_an_error_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr().err
     assert ended.value.code == shell.EXIT_INPUT
     assert SHOWN in told and "\x1b" not in told
+
+
+def test_a_search_without_hits_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """A4: an empty answer is told in words, not as a table without rows."""
+    search.show(SearchAnswer(hits=[]))
+    assert capsys.readouterr().out.strip() == "no case was found"
