@@ -39,6 +39,7 @@ from cluster.screening.priors import Known, pooled
 from cluster.storage.ontology import load_ontology
 from cluster.storage.prevalence import load_rates
 from cluster.storage.sources import read_events
+from cluster.trend.fit import FitConfig
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of a step, how many of its parts are done, and how many there are."""
@@ -184,9 +185,8 @@ def fit(run: Run, windows: WindowSets) -> TrendCard:
     if known is None:
         weights, known = fit_first(
             windows.old,
+            FitConfig(epochs_max=settings.train_epochs_max, seed=plan.seed),
             workers=settings.train_workers,
-            epochs_max=settings.train_epochs_max,
-            seed=plan.seed,
             storage_path=str(settings.data_dir / "training"),
             dataset_digest=digest,
             run_name=f"trend-{digest[:16]}",

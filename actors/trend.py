@@ -41,8 +41,13 @@ class TrendService:
         return TREND, os.getpid(), self._settings.digest()
 
     def predict(self, version: str, windows: pa.Table) -> list[Prediction]:
-        """Return the prediction index of each window, and keep it (S700)."""
-        predicted = self._model(version).predict(windows)
+        """Return the prediction index of the windows that the model knows, and keep it (S700).
+
+        A window of a period that the model was not trained for has none.
+        """
+        model = self._model(version)
+        known = windows.filter(pa.array(model.covers(model.features(windows))))
+        predicted = model.predict(known)
         with self._ledger.begin() as tx:
             predictions.put_predictions(tx, predicted)
         return predicted
@@ -66,7 +71,7 @@ class TrendService:
         )
         if content is None:
             return None, report
-        card = second_card(content, old=old, new=new, dataset_digest=dataset, seed=seed)
+        card = second_card(content, n_old=old.num_rows, new=new, dataset_digest=dataset, seed=seed)
         return (content, card), report
 
     def backup(self, folder: str) -> list[str]:

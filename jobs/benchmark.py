@@ -3,6 +3,7 @@
 flow: rates of each part in one process (medians of three), then the seconds of each step of a whole
 run. retrieval: searches of indexes of several sizes, beside a comparison with every vector;
 beyond the given cases they hold SIMULATED ones. screening: of drawn cases, beside counting them.
+propagation: paths and indexes of drawn transmissions, a batch added in memory beside a recount.
 Written to benchmark.json with the facts of the machine. The run's folder must be new.
 """
 
@@ -28,7 +29,8 @@ Figures = Mapping[str, float]
 
 def main(
     what: Annotated[
-        Literal["flow", "retrieval", "screening"], typer.Argument(help="what to measure")
+        Literal["flow", "retrieval", "screening", "propagation"],
+        typer.Argument(help="what to measure"),
     ],
     out: shell.Out,
     cases: shell.Cases = "",
@@ -37,6 +39,7 @@ def main(
     sizes: Annotated[str, typer.Option(help="retrieval: numbers of cases")] = SIZES,
     n_cases: Annotated[int, typer.Option(min=1, help="screening: cases")] = 10_000_000,
     n_classes: Annotated[int, typer.Option(min=1, help="screening: classes")] = 20_000,
+    n_edges: Annotated[int, typer.Option(min=1, help="propagation: transmissions")] = 1_000_000,
     settings: shell.Set = [],  # noqa: B006 - typer copies it
 ) -> None:
     if out.exists() and any(out.iterdir()):
@@ -68,12 +71,26 @@ def main(
         measured = {"machine": machine_facts(), **_retrieval(plan, out, chosen, _numbers(sizes))}
         columns = {f"{int(size):,} cases": facts for size, facts in measured["sizes"].items()}
     else:
-        figures = benchmark_screening(n_cases, n_classes)
-        measured = {"machine": machine_facts(), "cases": SIMULATED, "screening": figures}
+        figures = (
+            benchmark_screening(n_cases, n_classes)
+            if what == "screening"
+            else _propagation(out, n_edges)
+        )
+        measured = {"machine": machine_facts(), "cases": SIMULATED, what: figures}
         columns = {"value": figures}
     write_durably(out / "benchmark.json", json.dumps(measured, indent=1).encode())
     _show(f"benchmark of {what}, cases: {measured['cases']}", columns)
     shell.console().print(str(out / "benchmark.json"), highlight=False, soft_wrap=True)
+
+
+def _propagation(out: Path, n_edges: int) -> dict[str, float]:
+    from actors.benchmark_propagation import benchmark_propagation
+
+    scratch = out / "scratch"
+    scratch.mkdir()
+    measured = benchmark_propagation(scratch, n_edges)
+    shutil.rmtree(scratch)
+    return measured
 
 
 def _retrieval(plan: FlowPlan, out: Path, settings: Settings, sizes: list[int]) -> dict[str, Any]:

@@ -102,6 +102,19 @@ def pairs_of(pairs: list[str]) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
+def text_of(path: Path, option: str) -> str:
+    """Read a text that an option names.
+
+    Raises:
+        InputError: it cannot be read, or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        what = f"{path} cannot be read ({type(error).__name__})"
+        raise InputError(what, option, "Name a file of text.") from None
+
+
 def out_file(path: Path) -> Path:
     """Check that a file can be written before the work that it is for begins.
 
@@ -282,6 +295,6 @@ def shown_progress() -> Iterator[Callable[[str, int, int], None]]:
         def tell(step: str, done: int, total: int) -> None:
             if step not in tasks:
                 tasks[step] = progress.add_task(step, total=total)
-            progress.update(tasks[step], completed=done)
+            progress.update(tasks[step], completed=done, total=total)
 
         yield tell

@@ -346,3 +346,18 @@ def _words(text: str) -> set[str]:
 def labels(term: str) -> str:
     """Name the one term that the small documents use."""
     return {"HP:0001250": "Seizure"}.get(term, "")
+
+
+def tree_events(parents: Sequence[int], case: str = "case", copies: int = 1) -> list[Json]:
+    """Write transmission trees as events: node i hangs under parents[i], -1 is the root."""
+    events: list[Json] = []
+    for copy in range(copies):
+        for node, parent in enumerate(parents):
+            name = f"{case}-{copy}-{node}"
+            where = {"case_id": case, "platform": "north", "user": f"u{copy}-{node}"}
+            shown_by = None if parent < 0 else f"{case}-{copy}-{parent}"
+            click = {"event_id": f"click-{name}", "kind": "view", "at": 10.0 * node + 5}
+            share = {"event_id": name, "kind": "share", "at": 10.0 * node + 9}
+            events.append(where | click | {"parent_id": shown_by})
+            events.append(where | share | {"parent_id": click["event_id"]})
+    return events

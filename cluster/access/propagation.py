@@ -49,7 +49,7 @@ WEIGHTS: Final = {
 
 @dataclass(frozen=True, eq=False)
 class Trees:
-    """Transmission trees of many cases, one row a node, by case, time and event id (S510, S520)."""
+    """Transmission trees of many cases, one row a node (S510, S520)."""
 
     case_ids: tuple[str, ...]
     """Every case that has an event, sorted; a case may have no node."""
@@ -95,6 +95,9 @@ def transmission_trees(events: pa.Table) -> Trees:
 
     Args:
         events: checked events with the schema ``EVENTS``, each event id once, in any order.
+
+    Returns:
+        The trees; their nodes are by case, time and event id.
     """
     events = events.combine_chunks()
     case_ids = _names(events, "case_id")
@@ -197,8 +200,7 @@ def _measures(trees: Trees, at: float) -> dict[str, Floats]:
     size = np.bincount(case, minlength=n_cases).astype(np.float64)
     deepest, widest = np.zeros(n_cases), np.zeros(n_cases)
     np.maximum.at(deepest, case, depth)
-    _, first, breadth = np.unique(_pairs(case, depth), return_index=True, return_counts=True)
-    np.maximum.at(widest, case[first], breadth)
+    np.maximum.at(widest, *_tally(case, depth))
     n = size + 1.0
     # An edge lies on the way of s * (n - s) pairs, s the nodes below it and n all nodes.
     distance = np.bincount(case, weights=below * (n[case] - below), minlength=n_cases)
@@ -239,24 +241,28 @@ def _spread(trees: Trees, at: float) -> Floats:
     n_cases = len(trees.case_ids)
     known = trees.node_at <= at
     case = trees.node_case[known]
-    pairs = _pairs(case, trees.node_platform[known])
-    _, first, count = np.unique(pairs, return_index=True, return_counts=True)
-    size = np.bincount(case, minlength=n_cases)
-    share = count / size[case[first]]
-    entropy = np.bincount(case[first], weights=-share * np.log(share), minlength=n_cases)
+    of_case, count = _tally(case, trees.node_platform[known])
+    share = count / np.bincount(case, minlength=n_cases)[of_case]
+    entropy = np.bincount(of_case, weights=-share * np.log(share), minlength=n_cases)
     return np.maximum(1.0 - np.exp(-entropy), 0.0)
 
 
 def _distinct(case: Ints, codes: Ints, n_cases: int) -> Floats:
     """Count the distinct codes of each case, shape [cases]."""
-    _, first = np.unique(_pairs(case, codes), return_index=True)
-    return np.bincount(case[first], minlength=n_cases).astype(np.float64)
+    of_case, _ = _tally(case, codes)
+    return np.bincount(of_case, minlength=n_cases).astype(np.float64)
 
 
-def _pairs(case: Ints, codes: Ints) -> Ints:
-    """Write a case and a code of 0 or more as one number."""
+def _tally(case: Ints, codes: Ints) -> tuple[Ints, Ints]:
+    """Count each code, 0 or more, in each case: the case and the count of each pair, in order."""
     step = int(codes.max(initial=0)) + 1
-    return case * step + codes
+    pairs = case * step + codes
+    if len(case) and int(case.max()) * step < 4 * len(case):
+        every = np.bincount(pairs)
+        found = np.flatnonzero(every)
+        return found // step, every[found]
+    found, count = np.unique(pairs, return_counts=True)
+    return found // step, count
 
 
 def _ratio(part: npt.NDArray[Any], whole: Floats) -> Floats:

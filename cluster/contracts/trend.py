@@ -6,26 +6,46 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 N_OBS: Final = 8
-"""Bins into which a first preset period is divided."""
+"""Bins into which a platform divides a first preset period."""
 N_FUT: Final = 8
-"""Bins of the horizon, as long as those of the period."""
+"""Bins of a platform's horizon, as long as those of the period."""
+BIN_TOLERANCE: Final = 1.25
+"""Factor by which bins may be shorter or longer than any that a model learned from."""
+PLACES: Final = ("plat_a", "plat_b", "plat_c")
+"""Columns of the accesses by place. A platform's own windows have two: at home, and elsewhere."""
 
+_COUNTS: Final = pa.list_(pa.float64())
 _FIELDS: Final[list["pa.Field[Any]"]] = [
     pa.field("sample_id", pa.string(), nullable=False),
-    pa.field("item_id", pa.string(), nullable=False),  # the case; held-out splits go by it
-    pa.field("platform", pa.string(), nullable=False),  # its home
-    pa.field("cut", pa.float64(), nullable=False),  # end of the window, seconds since the epoch
+    pa.field("item_id", pa.string(), nullable=False),  # the case; what is held out goes by it
+    pa.field("platform", pa.string(), nullable=False),  # its home, or the source of the history
+    pa.field("cut", pa.float64()),  # end of the window, seconds since the epoch; null: not known
     pa.field("bin_days", pa.float64(), nullable=False),
     pa.field("n_obs", pa.int32(), nullable=False),
     pa.field("n_fut", pa.int32(), nullable=False),
-    pa.field("age_days", pa.float64(), nullable=False),  # from the case's first event to the cut
-    pa.field("clicks", pa.list_(pa.float64()), nullable=False),  # a count for each of n_obs bins
-    pa.field("usages", pa.list_(pa.float64()), nullable=False),
+    pa.field("age_days", pa.float64()),  # from the case's first event to the cut; null: not known
+    pa.field("first_seen", pa.float64()),  # bins of the window before the case was there
+    pa.field("clicks", _COUNTS),  # a count for each of n_obs bins; null: the source tells none
+    pa.field("usages", _COUNTS),
+    *(pa.field(place, _COUNTS) for place in PLACES),
     pa.field("propagation", pa.float64()),  # propagation index at the cut; null: not known
     pa.field("fut_total", pa.float64()),  # accesses in the n_fut bins after the cut; null: future
+    pa.field("hot", pa.bool_()),  # label given by the source; null: from the model's threshold
+    pa.field("surge", pa.bool_()),
 ]
 
 WINDOWS: Final = pa.schema(_FIELDS)
+CHANNELS: Final = {
+    "clicks": ("clicks",),
+    "usages": ("usages",),
+    "places": PLACES,
+    "age": ("age_days", "first_seen"),
+    "calendar": ("cut",),
+    "propagation": ("propagation",),
+}
+"""Columns that a model may be trained without, by the name of what they tell."""
+LABELS: Final = ("fut_total", "hot", "surge")
+"""Columns that no prediction looks at."""
 
 
 class Prediction(BaseModel):
@@ -38,6 +58,8 @@ class Prediction(BaseModel):
     model_version: str
     index: float
     """Calibrated probability that the case will be hot over the horizon, 0 to 1."""
+    surge: float = 0.0
+    """Calibrated probability that its accesses will surge, 0 to 1."""
     log_growth: float
     """Predicted log2(1 + accesses over the horizon)."""
     clicks: float
@@ -56,11 +78,66 @@ class TrendMetrics(BaseModel):
     n: int
     msle: float
     """Mean squared difference of log2(1 + accesses)."""
+    msle_interval: tuple[float, float] | None = None
+    """95 %, items drawn anew."""
+    mape_log: float | None = None
+    """Mean of the difference of logs over log2(2 + accesses)."""
+    median_ape: float | None = None
+    """Median relative error of the accesses."""
     spearman: float | None = None
     auroc_hot: float | None = None
     auprc_hot: float | None = None
     brier: float | None = None
     base_rate_hot: float | None = None
+    auroc_surge: float | None = None
+    auprc_surge: float | None = None
+    f1_trend: float | None = None
+    """Macro F1 of rising, flat and falling."""
+
+
+class ReliabilityBin(BaseModel):
+    """Windows whose stated chance of being hot lies in one tenth, and what came of them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    n: int
+    stated: float
+    """Mean of the stated chances, 0 to 1."""
+    found: float
+    """Share that was hot, 0 to 1."""
+
+
+class ShapeCard(BaseModel):
+    """What a trend model knows of windows of one shape, and how good it is there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    """The sources of its windows, or how many there are."""
+    n_obs: int
+    n_fut: int
+    bin_days: tuple[float, float]
+    """Shortest and longest bin in the training windows."""
+    n_windows: int
+    n_items: int
+    hot_threshold_log2: float
+    """A window is hot from this log2(1 + accesses over the horizon) on, if no label is given."""
+    correction_share: float
+    """Part of the network's correction that is added to the linear forecast, 0 to 1."""
+    held_out: TrendMetrics
+    """Every item is scored by the one member that neither learned from it nor stopped by it."""
+    baselines: dict[str, TrendMetrics]
+    """The same windows by simple forecasts, fitted on the same items."""
+    better_than_linear: tuple[float, float] | None = None
+    """95 % interval of the linear model's MSLE less the network's, items drawn anew."""
+
+    def covers(self, bin_days: float) -> bool:
+        """Say whether the model was trained for bins of this length."""
+        shortest, longest = self.bin_days
+        return shortest / BIN_TOLERANCE <= bin_days <= longest * BIN_TOLERANCE
+
+    hot_reliability: tuple[ReliabilityBin, ...] = ()
+    """Tenths of the stated chance in which there are windows, rising; items kept apart."""
 
 
 class TrendCard(BaseModel):
@@ -77,17 +154,30 @@ class TrendCard(BaseModel):
     seed: int
     epochs: int
     converged: bool
-    hot_threshold_log2: float
-    """A window is hot from this log2(1 + accesses over the horizon) on."""
-    period_days: tuple[float, float]
-    """Shortest and longest first period in the training windows."""
     n_train: int
-    held_out: TrendMetrics
-    baselines: dict[str, TrendMetrics]
+    """Windows with labels."""
+    shapes: tuple[ShapeCard, ...]
     config: str = ""
     """Names the settings that it was made with."""
     learning_curve: list[tuple[float, float]]
     """(training loss, validation loss) by epoch."""
+
+
+class ShapeChange(BaseModel):
+    """How the error on guard windows of one shape changed by an update."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    """The sources of its windows, or how many there are."""
+    n_obs: int
+    n_fut: int
+    n_windows: int
+    before: float
+    """MSLE of the first model; for a shape that it has not met, of a linear forecast."""
+    after: float
+    change: tuple[float, float]
+    """95 % interval of the change, items drawn anew."""
 
 
 class UpdateReport(BaseModel):
@@ -97,14 +187,26 @@ class UpdateReport(BaseModel):
 
     accepted: bool
     reason: str
+    gate: str = "propagation"
+    """By what windows were gated in: propagation, usages, or none."""
     n_gated: int
     n_random: int
     n_rehearsal: int
     propagation_preset: float
+    """Index from which a window is gated in, where the gate is by propagation."""
+    forgetting_max: float = 0.0
+    """Rise of the MSLE on old guard windows that was allowed."""
     loss_data_mean: float
     """Mean loss of the third index on the gated windows."""
     old_before: float
     old_after: float
     new_before: float
     new_after: float
-    """MSLE on the guard set: old and new windows of held-out items, first and second model."""
+    """MSLE on the guard set: held-out old and new windows, first and second model; window shapes
+    weigh alike."""
+    old_change: tuple[float, float] = (0.0, 0.0)
+    """95 % interval of the change on old windows, items drawn anew; above 0 is forgetting."""
+    new_change: tuple[float, float] = (0.0, 0.0)
+    """The same on new ones; below 0 is a gain."""
+    old_shapes: tuple[ShapeChange, ...] = ()
+    new_shapes: tuple[ShapeChange, ...] = ()

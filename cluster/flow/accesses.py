@@ -1,5 +1,6 @@
 """Accesses are counted, cut into windows, and followed along their paths (S350-S530)."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,9 @@ from sqlalchemy import Connection
 
 from cluster.access.caps import OWNER, accesses_by_platform, within_user_cap
 from cluster.access.counting import Counts, Refusal, bin_counts, checked_events
+from cluster.access.history import AccessHistory
 from cluster.access.period import first_period_days, visits_per_day
-from cluster.access.propagation import propagation_indexes, transmission_trees
+from cluster.access.propagation import propagation_indexes
 from cluster.access.simulated_network import SimulatedNetwork
 from cluster.access.simulation import simulate_accesses
 from cluster.clock import DAY_S
@@ -22,6 +24,7 @@ from cluster.errors import EventInvalid
 from cluster.flow.platform import Platform
 from cluster.flow.screening import rare_case_ids, rare_cases
 from cluster.screening.rare_feature import rare_features
+from cluster.settings import Settings
 from cluster.storage import cases as case_rows
 from cluster.storage import events as event_rows
 
@@ -54,6 +57,8 @@ def record_events(platform: Platform, events: pa.Table) -> Recorded:
     checked, refused = checked_events(events, now=platform.clock.now())
     with platform.ledger.begin() as tx:
         new = event_rows.put_events(tx, checked)
+    if len(platform.history) and platform.history.take(checked) != new:
+        platform.history.clear()  # it lacks events of an earlier batch, and this one named them
     return Recorded(new, events.num_rows - len({r.row for r in refused}) - new, refused)
 
 
@@ -89,22 +94,35 @@ def record_simulated_events(
     )
 
 
+def access_history(platform: Platform) -> AccessHistory:
+    """Return every stored event, from memory; the ledger is read where memory lacks one.
+
+    That is once after a start. Later batches are added as they are stored. Where one was stored
+    and not added, because the call was interrupted, the number of events tells, or that of the new
+    ones when one of them is sent again.
+    """
+    history = platform.history
+    with platform.ledger.begin() as tx:
+        if len(history) != event_rows.count_events(tx):
+            history.clear()
+            history.take(event_rows.get_events(tx, before=math.inf))
+    return history
+
+
 def current_period(platform: Platform, as_of: float) -> PeriodSummary:
     """Return the first preset period that ends at an instant; its length follows the visits."""
-    with platform.ledger.begin() as tx:
-        return _period(tx, platform, as_of)
+    return _period(access_history(platform), as_of, platform.settings)
 
 
-def _period(tx: Connection, platform: Platform, as_of: float) -> PeriodSummary:
-    days = platform.settings.visits_window_days
-    most = platform.settings.user_events_max
-    visits = event_rows.visits(tx, as_of - days * DAY_S, as_of, user_events_max=most)
+def _period(history: AccessHistory, as_of: float, settings: Settings) -> PeriodSummary:
+    days, most = settings.visits_window_days, settings.user_events_max
+    visits = history.visits(as_of - days * DAY_S, as_of, user_events_max=most)
     per_day = visits_per_day(visits, days)
     return PeriodSummary(
         period_end=as_of,
-        period_days=first_period_days(per_day, platform.settings),
+        period_days=first_period_days(per_day, settings),
         visits_per_day=per_day,
-        events=event_rows.count_events(tx),
+        events=len(history),
     )
 
 
@@ -157,10 +175,9 @@ def counts_of(
 
 def propagation(platform: Platform, at: float) -> list[PropagationSummary]:
     """Return the propagation index of each case with an event before an instant (S520, S530)."""
-    with platform.ledger.begin() as tx:
-        period = _period(tx, platform, at)
-        events = event_rows.get_events(tx, before=at)
-    trees = transmission_trees(_counted(events, platform, period))
+    history = access_history(platform)
+    period = _period(history, at, platform.settings)
+    trees = history.trees(_counted(history, period, platform.settings))
     found = propagation_indexes(trees, at=at)
     return [PropagationSummary(case_id=p.case_id, index=p.index, parts=p.parts) for p in found]
 
@@ -175,15 +192,14 @@ def access_windows(platform: Platform, as_of: float, history_days: float) -> pa.
     Returns:
         Rows of ``WINDOWS``, newest cut first.
     """
-    period = current_period(platform, as_of)
+    history = access_history(platform)
+    period = _period(history, as_of, platform.settings)
     length = period.period_days * DAY_S
     start = as_of - history_days * DAY_S
     case_ids = rare_case_ids(platform)
-    with platform.ledger.begin() as tx:
-        events = event_rows.get_events(tx, before=as_of)
-    events = _counted(events, platform, period)
+    counted = _counted(history, period, platform.settings)
+    events, trees = history.events(counted), history.trees(counted)
     times = np.asarray(events["at"])
-    trees = transmission_trees(events)
     born = _first_event(events, case_ids)
     parts = []
     for number in range(max(1, int((as_of - start) // length))):
@@ -203,15 +219,16 @@ def access_windows(platform: Platform, as_of: float, history_days: float) -> pa.
     return pa.concat_tables(parts).cast(WINDOWS) if parts else WINDOWS.empty_table()
 
 
-def _counted(events: pa.Table, platform: Platform, period: PeriodSummary) -> pa.Table:
-    """Keep the events that count, in periods before and after the end of the present one."""
-    counted = within_user_cap(
-        events,
+def _counted(
+    history: AccessHistory, period: PeriodSummary, settings: Settings
+) -> npt.NDArray[np.bool_]:
+    """Mark the events that count, in periods before the end of the present one."""
+    return history.counted(
+        before=period.period_end,
         start=period.period_end,
         period_s=period.period_days * DAY_S,
-        user_events_max=platform.settings.user_events_max,
+        user_events_max=settings.user_events_max,
     )
-    return events.filter(pa.array(counted))
 
 
 def _windows_at(
@@ -223,12 +240,17 @@ def _windows_at(
     cut: float,
     length: float,
 ) -> pa.Table:
-    bin_s = length / N_OBS
+    n, bin_s, start = len(case_ids), length / N_OBS, cut - length
     clicks, usages = bin_counts(
-        events, cases=case_ids, start=cut - length, bin_s=bin_s, n_bins=N_OBS + N_FUT
+        events, cases=case_ids, start=start, bin_s=bin_s, n_bins=N_OBS + N_FUT
     )
-    n = len(case_ids)
+    at_home = events.filter(pc.equal(events["platform"], pa.scalar(platform_id)))
+    home_clicks, home_usages = bin_counts(
+        at_home, cases=case_ids, start=start, bin_s=bin_s, n_bins=N_OBS
+    )
+    home = home_clicks + home_usages
     seen, after = slice(0, N_OBS), slice(N_OBS, None)
+    elsewhere = (clicks + usages)[:, seen] - home
     age = np.where(np.isfinite(born), (cut - born) / DAY_S, 0.0)
     columns = {
         "sample_id": [f"{platform_id}/{case_id}@{cut:.0f}" for case_id in case_ids],
@@ -239,10 +261,16 @@ def _windows_at(
         "n_obs": np.full(n, N_OBS, np.int32),
         "n_fut": np.full(n, N_FUT, np.int32),
         "age_days": np.maximum(age, 0.0),
+        "first_seen": np.clip((born - start) / bin_s, 0.0, N_OBS),
         "clicks": list(clicks[:, seen].astype(np.float64)),
         "usages": list(usages[:, seen].astype(np.float64)),
+        "plat_a": list(home.astype(np.float64)),
+        "plat_b": list(elsewhere.astype(np.float64)),
+        "plat_c": pa.nulls(n, WINDOWS.field("plat_c").type),
         "propagation": pa.nulls(n, pa.float64()),
         "fut_total": (clicks + usages)[:, after].sum(axis=1).astype(np.float64),
+        "hot": pa.nulls(n, pa.bool_()),
+        "surge": pa.nulls(n, pa.bool_()),
     }
     return pa.table([pa.array(c, WINDOWS.field(k).type) for k, c in columns.items()], WINDOWS.names)
 

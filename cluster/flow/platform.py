@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from cluster.access.history import AccessHistory
 from cluster.clock import Clock
 from cluster.ids import checked_platform_id, pseudonym
 from cluster.ontology import Ontology
@@ -38,6 +39,11 @@ class Platform:
     def ranking(self) -> RankingModel:
         """Weights by which what is found is put in order."""
         return load_ranking(self.settings.ranking_path)
+
+    @cached_property
+    def history(self) -> AccessHistory:
+        """Access events in memory: none before they are asked for, then those of the ledger."""
+        return AccessHistory()
 
     def shared_id(self, case_id: str, audience: str) -> str:
         """Name a case for one audience, in a way that only this platform can undo."""

@@ -13,7 +13,7 @@ from jinja2 import Environment, StrictUndefined
 
 from cluster.contracts.ingest import Finding
 from cluster.contracts.result import FlowResult, PlatformResult
-from cluster.report import access_figures, figures, readings
+from cluster.report import access_figures, figures, readings, trend_readings
 from cluster.report.style import MARK, counted, short_category
 
 if TYPE_CHECKING:
@@ -91,9 +91,10 @@ def _context(result: FlowResult) -> dict[str, Any]:
         "n_held": len(held),
         "n_rows": len(rows),
         "metrics": readings.metrics_rows(result),
+        "waiting": trend_readings.waiting_sentences(result),
         "metric_names": METRIC_NAMES,
         "cards": [one for one in (result.first_model, result.second_model) if one is not None],
-        "update_sentence": readings.update_sentence(result),
+        "update_sentence": trend_readings.update_sentence(result),
         "epochs_text": readings.epochs_text,
         "findings": findings[:FINDINGS_MAX],
         "n_findings": len(findings),

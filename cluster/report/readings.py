@@ -211,17 +211,20 @@ def agreements(result: FlowResult) -> dict[tuple[str, str], bool]:
 def metrics_rows(result: FlowResult) -> list[MetricsRow]:
     """Return the held-out figures of the models and baselines, best ones marked.
 
-    Only rows that were measured on the same number of windows as the first model compete.
+    All windows of a run have one shape. Only rows that were measured on the same number of
+    windows as the first model compete.
     """
     cards = [("first model", result.first_model)]
     if result.second_model is not None:
         cards.append(("second model", result.second_model))
-    named = [(name, True, card.held_out) for name, card in cards]
+    named = [(name, True, shape.held_out) for name, card in cards for shape in card.shapes]
     named += [
         (name.replace("_", "–"), False, measured)
-        for name, measured in sorted(result.first_model.baselines.items())
+        for shape in result.first_model.shapes
+        for name, measured in sorted(shape.baselines.items())
     ]
-    rivals = [row for row in named if row[2].n == result.first_model.held_out.n]
+    sizes = {shape.held_out.n for shape in result.first_model.shapes}
+    rivals = [row for row in named if row[2].n in sizes]
     best: dict[str, set[str]] = {name: set() for name, _, _ in named}
     for metric in METRICS if len(rivals) > 1 else ():
         known = {name: getattr(m, metric) for name, _, m in rivals}
@@ -341,13 +344,6 @@ def instant(seconds: float) -> str:
     """Write an instant as a date, with the time where it is not midnight UTC."""
     day, _, time = iso(seconds).partition("T")
     return day if time == "00:00:00Z" else f"{day} {time.removesuffix('Z')} UTC"
-
-
-def update_sentence(result: FlowResult) -> str:
-    """Say in one sentence what the incremental update came to (S540-S550)."""
-    update = result.update
-    kept = "accepted" if update.accepted else "not accepted"
-    return f"Second model {kept}: {update.reason or 'no reason was given'}."
 
 
 def unavailable_text(state: SourceState) -> str:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cluster.contracts.result import SIMULATED, FlowResult
-from cluster.report import readings
+from cluster.report import readings, trend_readings
 from cluster.report.readings import CaseRow
 from cluster.report.style import counted
 
@@ -59,6 +59,7 @@ def summary_parts(result: FlowResult) -> list[Table | Text]:
         literal(f"Related material: {readings.unavailable_text(one)}", style="yellow")
         for one in result.unavailable
     )
+    parts.extend(literal(text, style="yellow") for text in trend_readings.waiting_sentences(result))
     if simulated := readings.simulated_parts(result):
         parts.append(literal(f"{SIMULATED}: {'; '.join(simulated)}", style="bold yellow"))
     return parts
@@ -191,7 +192,7 @@ def _update(result: FlowResult, *, simulated: bool) -> Text:
         f"MSLE on old windows {update.old_before:.4f} before, {update.old_after:.4f} after; "
         f"on new ones {update.new_before:.4f} before, {update.new_after:.4f} after"
     )
-    line = f"{readings.update_sentence(result)} {figures}."
+    line = f"{trend_readings.update_sentence(result)} {figures}."
     return literal(_marked(line, simulated=simulated))
 
 

@@ -36,18 +36,6 @@ def count_events(tx: Connection) -> int:
     return int(tx.execute(select(func.count()).select_from(events)).scalar_one())
 
 
-def visits(tx: Connection, start: float, end: float, *, user_events_max: int) -> int:
-    """Count the events in [start, end), those of a user, kind and case up to a maximum only."""
-    owner = (events.c.case_id, events.c.kind, events.c.platform, events.c.user)
-    counted = (
-        select(func.min(func.count(), user_events_max).label("n"))
-        .where(events.c.at >= start, events.c.at < end)
-        .group_by(*owner)
-        .subquery()
-    )
-    return int(tx.execute(select(func.coalesce(func.sum(counted.c.n), 0))).scalar_one())
-
-
 def get_events(
     tx: Connection,
     *,

@@ -1,8 +1,10 @@
 """A trend model as bytes, and the model that is read back from them (S640, S700).
 
 The format is safetensors: numbers and a JSON text, never code. All that a prediction depends on
-is inside (network shape, weights, calibration, threshold), sealed by a digest. The same model
+is inside (network shape, weights, calibration, thresholds), sealed by a digest. The same model
 always gives the same bytes, and its version is their SHA-256.
+
+Shapes: W windows, M members, O outputs.
 """
 
 import json
@@ -15,40 +17,52 @@ import numpy as np
 import pyarrow as pa
 import safetensors.torch
 import torch
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
-from cluster.contracts.trend import WINDOWS, Prediction
+from cluster.contracts.trend import BIN_TOLERANCE, LABELS, WINDOWS, Prediction
 from cluster.errors import DazzleError, IntegrityError
 from cluster.ids import canonical_json, sha256
-from cluster.trend.features import (
-    FEATURE_NAMES,
-    Floats,
-    conformed,
-    windows_to_features,
-)
-from cluster.trend.network import TrendNetwork, TrendNetworkConfig
+from cluster.trend.calibration import Calibration
+from cluster.trend.features import FEATURE_NAMES, Features, windows_to_features
+from cluster.trend.folds import N_MEMBERS
+from cluster.trend.labels import Thresholds
+from cluster.trend.network import HOT, N_OUTPUTS, SURGE, TrendNetwork, TrendNetworkConfig, Y
+from cluster.trend.windows import Floats, Mask, Rows, Shape, conformed, refuse, without
 
-FORMAT: Final = "dazzle-trend/1"
+FORMAT: Final = "dazzle-trend/2"
 DECIMALS: Final = 6
 """Digits of a published index; far coarser than the rounding of the arithmetic."""
-ROWS_MAX: Final = 8192
+ROWS_MAX: Final = 4096
 """Windows that go through the network at once."""
-INPUT_COLUMNS: Final = [name for name in WINDOWS.names if name != "fut_total"]
+INPUT_COLUMNS: Final = [name for name in WINDOWS.names if name not in LABELS]
 
 
-class Calibration(BaseModel):
-    """Platt scaling: P(hot) = sigmoid(slope * logit + bias)."""
+class ShapeProfile(BaseModel):
+    """What a model knows of windows of one shape, beside its weights."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    slope: float = Field(1.0, gt=0)
-    bias: float = 0.0
+    name: str
+    """The sources of its windows, or how many there are."""
+    n_obs: int
+    n_fut: int
+    bin_days: tuple[float, float]
+    """Shortest and longest bin in the training windows."""
+    hot_threshold_log2: float
+    surge_threshold_log2: float
+    hot: Calibration = Calibration()
+    surge: Calibration = Calibration()
 
-    def probability(self, logit_B: Floats) -> Floats:
-        """Return calibrated probabilities, shape [B]."""
-        return np.asarray(0.5 * (1 + np.tanh(0.5 * (self.slope * logit_B + self.bias))))
+    @property
+    def shape(self) -> Shape:
+        """How many bins are seen and forecast."""
+        return Shape(self.n_obs, self.n_fut)
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """From where on a window has a label."""
+        return Thresholds(self.hot_threshold_log2, self.surge_threshold_log2)
 
 
 class Profile(BaseModel):
@@ -60,10 +74,22 @@ class Profile(BaseModel):
     parent: str | None = None
     """Version that this one was updated from."""
     seed: int
-    calibration: Calibration
-    hot_threshold_log2: float
-    period_days: tuple[float, float]
-    """Shortest and longest first period in the training windows."""
+    shapes: tuple[ShapeProfile, ...]
+    """In the order of the network's."""
+    left_out: tuple[str, ...] = ()
+    """Channels that it does not look at."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a model says of W windows; no figure depends on the other windows."""
+
+    y_W: Floats
+    """log2(1 + accesses over the horizon); never below 0, which is none."""
+    hot_W: Floats
+    """Calibrated probability of hot: the prediction index."""
+    surge_W: Floats
+    """Calibrated probability of a surge."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +106,41 @@ class TrendModel:
         """Return a copy of the network in float32, for an update."""
         return deepcopy(self.network).float()
 
-    def outputs(self, inputs_WF: NDArray[np.float32]) -> tuple[Floats, Floats]:
-        """Return (y_W, hot_logit_W), not calibrated, in float64."""
-        return _run(self.network, inputs_WF)
+    def features(self, windows: pa.Table) -> Features:
+        """Return what the model reads of windows.
+
+        Raises:
+            WindowInvalid: a row cannot be a window; the message names the first such row.
+        """
+        return windows_to_features(without(windows, self.profile.left_out))
+
+    def covers(self, features: Features) -> Mask:
+        """Say which windows are of a shape and period that the model was trained for, [W]."""
+        return self._places(features) >= 0
+
+    def places(self, windows: pa.Table, features: Features) -> Rows:
+        """Return the place of each window's shape in the network, shape [W].
+
+        Raises:
+            WindowInvalid: a window is of another shape or period than those learned from.
+        """
+        place_W = self._places(features)
+        trained = "; ".join(
+            f"{known.name}: {known.shape}, of {known.bin_days[0]:.3g} to {known.bin_days[1]:.3g} d"
+            for known in self.profile.shapes
+        )
+        refuse(windows, f"the model was trained for other windows ({trained})", place_W < 0)
+        return place_W
+
+    def forecast(self, windows: pa.Table, features: Features) -> Forecast:
+        """Forecast windows by the mean of all members.
+
+        Raises:
+            WindowInvalid: a window is of another shape or period than those learned from.
+        """
+        place_W = self.places(windows, features)
+        mean_WO = member_outputs(self.network, features, place_W).mean(axis=0)
+        return calibrated(self.profile, place_W, mean_WO)
 
     def predict(self, windows: pa.Table) -> list[Prediction]:
         """Return the prediction index of each window, in their order (S700).
@@ -91,19 +149,19 @@ class TrendModel:
         result is rounded to 6 decimals, so that the order of additions does not show.
 
         Args:
-            windows: rows of the ``WINDOWS`` schema; ``fut_total`` is not looked at.
+            windows: rows of the ``WINDOWS`` schema; the labels are not looked at.
 
         Raises:
-            WindowInvalid: a row cannot be a window.
+            WindowInvalid: a row cannot be a window, or the model was trained for others.
         """
-        features = windows_to_features(windows)
-        y_W, logit_W = self.outputs(features.inputs_WF)
-        index_W = self.profile.calibration.probability(logit_W)
+        features = self.features(windows)
+        forecast = self.forecast(windows, features)
         rows = zip(
             windows["item_id"].to_pylist(),
             windows["sample_id"].to_pylist(),
-            np.round(index_W, DECIMALS).tolist(),
-            np.round(y_W, DECIMALS).tolist(),
+            np.round(forecast.hot_W, DECIMALS).tolist(),
+            np.round(forecast.surge_W, DECIMALS).tolist(),
+            np.round(forecast.y_W, DECIMALS).tolist(),
             features.clicks_mean_W.tolist(),
             features.usages_mean_W.tolist(),
             input_digests(windows),
@@ -115,33 +173,63 @@ class TrendModel:
                 sample_id=sample_id,
                 model_version=self.version,
                 index=index,
+                surge=surge,
                 log_growth=log_growth,
                 clicks=clicks,
                 usages=usages,
                 inputs_digest=digest,
             )
-            for item_id, sample_id, index, log_growth, clicks, usages, digest in rows
+            for item_id, sample_id, index, surge, log_growth, clicks, usages, digest in rows
         ]
 
+    def _places(self, features: Features) -> Rows:
+        """Return the place of each window's shape in the network, -1 where it is not covered."""
+        known = {profile.shape: place for place, profile in enumerate(self.profile.shapes)}
+        place_S = np.array([known.get(shape, -1) for shape in features.shapes], dtype=np.int64)
+        place_W = place_S[features.shape_W] if len(place_S) else np.empty(0, dtype=np.int64)
+        limits_P2 = np.array([profile.bin_days for profile in self.profile.shapes])
+        shortest_W, longest_W = limits_P2[place_W].T
+        inside_W = (features.bin_days_W >= shortest_W / BIN_TOLERANCE) & (
+            features.bin_days_W <= longest_W * BIN_TOLERANCE
+        )
+        return np.where(inside_W, place_W, -1)
 
-def network_outputs(network: TrendNetwork, inputs_WF: NDArray[np.float32]) -> tuple[Floats, Floats]:
-    """Run a network as it will run once it is published: (y_W, hot_logit_W), in float64."""
-    return _run(deepcopy(network).cpu().double().eval(), inputs_WF)
+
+def calibrated(profile: Profile, place_W: Rows, outputs_WO: Floats) -> Forecast:
+    """Turn outputs into forecasts by the calibration of each window's shape."""
+    y_W = outputs_WO[:, Y]
+    hot_W, surge_W = np.empty(len(y_W)), np.empty(len(y_W))
+    for place, known in enumerate(profile.shapes):
+        rows = place_W == place
+        hot_W[rows] = known.hot.probability(outputs_WO[rows, HOT], y_W[rows])
+        surge_W[rows] = known.surge.probability(outputs_WO[rows, SURGE], y_W[rows])
+    return Forecast(np.maximum(y_W, 0.0), hot_W, surge_W)
 
 
-def _run(exact: TrendNetwork, inputs_WF: NDArray[np.float32]) -> tuple[Floats, Floats]:
-    y_W, logit_W = np.empty(len(inputs_WF)), np.empty(len(inputs_WF))
+def member_outputs(network: TrendNetwork, features: Features, place_W: Rows) -> Floats:
+    """Run a network as it will run once it is published: in float64, shape [M, W, O]."""
+    exact = deepcopy(network).cpu().double().eval()
+    n = len(place_W)
+    outputs_MWO = np.empty((N_MEMBERS, n, N_OUTPUTS))
     with torch.inference_mode():
-        for start in range(0, len(inputs_WF), ROWS_MAX):
+        for start in range(0, n, ROWS_MAX):
             rows = slice(start, start + ROWS_MAX)
-            inputs_BF = torch.from_numpy(inputs_WF[rows].astype(np.float64))
-            y_B, logit_B = exact(inputs_BF)
-            y_W[rows], logit_W[rows] = y_B.numpy(), logit_B.numpy()
-    return y_W, logit_W
+            inputs_BF = torch.from_numpy(features.inputs_WF[rows].astype(np.float64))
+            outputs_MBO = exact(inputs_BF, torch.from_numpy(place_W[rows]))
+            outputs_MWO[:, rows] = outputs_MBO.numpy()
+    return outputs_MWO
+
+
+def linear_outputs(network: TrendNetwork, features: Features, place_W: Rows) -> Floats:
+    """Return every member's linear forecast of y alone, in float64, shape [M, W]."""
+    exact = deepcopy(network).cpu().double().eval()
+    with torch.inference_mode():
+        inputs_WF = torch.from_numpy(features.inputs_WF.astype(np.float64))
+        return np.asarray(exact.linear(inputs_WF, torch.from_numpy(place_W)).numpy())
 
 
 def input_digests(windows: pa.Table) -> list[str]:
-    """Return for each row the SHA-256 of its inputs as canonical JSON, without ``fut_total``."""
+    """Return for each row the SHA-256 of its inputs as canonical JSON, without the labels."""
     rows = conformed(windows).select(INPUT_COLUMNS).to_pylist()
     return [sha256(canonical_json(row)) for row in rows]
 
@@ -168,10 +256,10 @@ def load(content: bytes) -> TrendModel:
         what = f"not a {FORMAT} model with the features of this version"
         raise IntegrityError(what, "trend model", "Train it again with this version.")
     try:
-        with torch.device("meta"):  # no random weights are drawn only to be replaced
-            network = TrendNetwork(TrendNetworkConfig(**about["network"]))
-        network.load_state_dict(tensors, assign=True)
         profile = Profile.model_validate(about["profile"])
+        with torch.device("meta"):  # no random weights are drawn only to be replaced
+            network = TrendNetwork(TrendNetworkConfig(**about["network"]), len(profile.shapes))
+        network.load_state_dict(tensors, assign=True)
     except (KeyError, TypeError, RuntimeError, ValidationError, DazzleError) as error:
         what = f"the parts of the model do not fit together: {error}"
         raise IntegrityError(what, "trend model", "Publish it again.") from None
@@ -195,9 +283,10 @@ def unpack(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         tensors: dict[str, Tensor] = safetensors.torch.load(content)
         length = int.from_bytes(content[:8], "little")
-        sealed = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["dazzle"])
-        about: dict[str, Any] = sealed["about"]
-        intact = sealed["sha256"] == _digest(tensors, about)
+        sealed = json.loads(content[8 : 8 + length])["__metadata__"]["dazzle"]
+        about: dict[str, Any] = json.loads(sealed)["about"]
+        # Written again it has its digest anew, and every byte of it, be it white space.
+        intact = pack(tensors, about) == content
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError):
         intact = False
     if not intact:

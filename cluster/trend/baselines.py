@@ -1,76 +1,103 @@
-"""Simple forecasts that the trend network has to beat, on the same held-out items (A6).
+"""Simple forecasts that the trend network has to beat, on the same kept-apart items (A6).
 
 Three: the period goes on as it was; a log-linear regression on its accesses (Szabo and Huberman
 2010); linear models on all features of the network. On some data the last is the best of all, so
 it stays beside every version as a challenger.
+
+Each is fitted five times, without the items that one member of the network keeps apart, and
+scored on those: the same windows, and the same items to learn from.
+
+Shapes: W windows of one shape, F features.
 """
 
+from collections.abc import Callable
+from typing import Final
+
 import numpy as np
-import pyarrow as pa
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cluster.contracts.trend import TrendMetrics
-from cluster.trend.features import Floats, Mask, labels, windows_to_features
-from cluster.trend.metrics import measure
+from cluster.errors import WindowInvalid
+from cluster.trend.folds import N_MEMBERS
+from cluster.trend.windows import Floats, Mask, Rows
+
+PERSISTENCE: Final = "persistence"
+SZABO_HUBERMAN: Final = "szabo_huberman"
+LINEAR: Final = "linear"
+RIDGE: Final = 30.0
+"""Penalty of the linear model, in windows; that of the network's own regression."""
+
+Fit = Callable[[Mask, Mask], Floats]
+"""Learns from some windows, forecasts others."""
 
 
-def score_baselines(
-    training: pa.Table, held_out: pa.Table, *, hot_threshold_log2: float
-) -> dict[str, TrendMetrics]:
-    """Fit each baseline on the training windows and score it on the held-out ones.
+def forecasts(
+    inputs_WF: Floats, persistence_W: Floats, y_W: Floats, member_W: Rows
+) -> dict[str, Floats]:
+    """Return each baseline's forecast of y for windows that it did not learn from.
 
     Args:
-        training: windows with labels, of items that may be learned from.
-        held_out: windows with labels, of other items.
-        hot_threshold_log2: a window is hot where log2(1 + accesses) is at or above it.
-
-    Returns:
-        Metrics of ``persistence``, ``szabo_huberman`` and ``linear``.
-
-    Raises:
-        WindowInvalid: a window is not usable, or a table is empty.
+        inputs_WF: features; NaN where a source tells nothing.
+        persistence_W: log2(1 + accesses) if the period just went on.
+        y_W: what came.
+        member_W: the part that each window is kept apart with.
     """
-    known, asked = windows_to_features(training), windows_to_features(held_out)
-    y_known, y_asked = labels(training), labels(held_out)
-    hot_known = y_known >= hot_threshold_log2
-    recent_known = known.persistence_log2_W[:, None]
-    recent_asked = asked.persistence_log2_W[:, None]
-    wide_known = known.inputs_WF.astype(np.float64)
-    wide_asked = asked.inputs_WF.astype(np.float64)
+    filled_WF, recent_W1 = _filled(inputs_WF), persistence_W[:, None]
     return {
-        "persistence": measure(
-            y_asked,
-            asked.persistence_log2_W,
-            asked.persistence_log2_W,
-            hot_threshold_log2,
-            is_probability=False,
-        ),
-        "szabo_huberman": measure(
-            y_asked,
-            _regress(Ridge(alpha=1e-6), recent_known, y_known, recent_asked),
-            _hot_probability(recent_known, hot_known, recent_asked),
-            hot_threshold_log2,
-        ),
-        "linear": measure(
-            y_asked,
-            _regress(Ridge(alpha=1.0), wide_known, y_known, wide_asked),
-            _hot_probability(wide_known, hot_known, wide_asked),
-            hot_threshold_log2,
-        ),
+        PERSISTENCE: persistence_W,
+        SZABO_HUBERMAN: _kept_apart(member_W, _regression(1e-6, recent_W1, y_W)),
+        LINEAR: _kept_apart(member_W, _regression(RIDGE, filled_WF, y_W)),
     }
 
 
-def _regress(model: Ridge, known_WF: Floats, y_W: Floats, asked_WF: Floats) -> Floats:
-    """Fit on known windows, forecast the asked ones."""
-    fitted = make_pipeline(StandardScaler(), model).fit(known_WF, y_W)
-    return np.asarray(fitted.predict(asked_WF), dtype=np.float64)
+def chances(
+    inputs_WF: Floats, persistence_W: Floats, is_label_W: Mask, member_W: Rows
+) -> dict[str, Floats]:
+    """Return the chance of a label by logistic regressions on what each baseline sees."""
+    filled_WF, recent_W1 = _filled(inputs_WF), persistence_W[:, None]
+    return {
+        PERSISTENCE: persistence_W,
+        SZABO_HUBERMAN: _kept_apart(member_W, _classification(recent_W1, is_label_W)),
+        LINEAR: _kept_apart(member_W, _classification(filled_WF, is_label_W)),
+    }
 
 
-def _hot_probability(known_WF: Floats, hot_W: Mask, asked_WF: Floats) -> Floats:
-    """Return the chance of hot by logistic regression, or the base rate of one class."""
-    if hot_W.all() or not hot_W.any():
-        return np.full(len(asked_WF), float(hot_W.mean()))
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    return np.asarray(model.fit(known_WF, hot_W).predict_proba(asked_WF)[:, 1], dtype=np.float64)
+def _kept_apart(member_W: Rows, fit: Fit) -> Floats:
+    forecast_W = np.empty(len(member_W))
+    for member in range(N_MEMBERS):
+        asked_W = member_W == member
+        if asked_W.all() and asked_W.any():
+            what = "a baseline has no windows to learn from: all are kept apart together"
+            raise WindowInvalid(what, "trend baselines", "Give windows of more items.")
+        if asked_W.any():
+            forecast_W[asked_W] = fit(~asked_W, asked_W)
+    return forecast_W
+
+
+def _regression(penalty: float, inputs_WF: Floats, y_W: Floats) -> Fit:
+    def fit(known_W: Mask, asked_W: Mask) -> Floats:
+        model = make_pipeline(StandardScaler(), Ridge(alpha=penalty))
+        fitted = model.fit(inputs_WF[known_W], y_W[known_W])
+        return np.asarray(fitted.predict(inputs_WF[asked_W]), dtype=np.float64)
+
+    return fit
+
+
+def _classification(inputs_WF: Floats, is_label_W: Mask) -> Fit:
+    def fit(known_W: Mask, asked_W: Mask) -> Floats:
+        told_W = is_label_W[known_W]
+        if told_W.all() or not told_W.any():
+            return np.full(int(asked_W.sum()), float(told_W.mean()))
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=300))
+        fitted = model.fit(inputs_WF[known_W], told_W)
+        return np.asarray(fitted.predict_proba(inputs_WF[asked_W])[:, 1], dtype=np.float64)
+
+    return fit
+
+
+def _filled(inputs_WF: Floats) -> Floats:
+    """Put each feature's mean where it is not told; 0 where it never is."""
+    told_WF = np.isfinite(inputs_WF)
+    mean_F = np.nan_to_num(inputs_WF).sum(axis=0) / np.maximum(told_WF.sum(axis=0), 1)
+    return np.where(told_WF, inputs_WF, mean_F)

@@ -1,49 +1,87 @@
 """Inputs of the trend network: what of an access window goes in, in which order and scale (S610).
 
-Also decides which items are kept apart: the split is by item and never by window, so that no
-case is both learned from and scored on.
+A window of any number of bins is drawn together to twelve, so that all windows have the same
+features; a feature that its source does not tell is NaN, which the network reads as the average
+of windows of that shape. Counts enter as log2(1 + count).
 
-Shapes: W windows, T bins of the period, F features.
+Shapes: W windows of a table, R rows of one shape, T bins of the period, F features.
 """
 
-import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from cluster.clock import DAY_S
-from cluster.contracts.trend import N_OBS, WINDOWS
-from cluster.errors import WindowInvalid
+from cluster.contracts.trend import PLACES
+from cluster.trend.windows import (
+    Floats,
+    Histories,
+    Rows,
+    Shape,
+    conformed,
+    histories,
+    known_numbers,
+    numbers,
+    refuse,
+    shapes_of,
+)
 
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+COARSE: Final = 12
+"""Bins to which a window is drawn together."""
+COARSE_PLACES: Final = 3
+MONTHS: Final = 12
+CUT_MAX_S: Final = 1e11
+"""Some three thousand years from the epoch; a cut beyond is in another unit."""
+PARTS: Final = (2, 4, 12)
+"""The newest half, quarter and twelfth of a window, whose rates are features."""
 
+_SERIES: Final = ("accesses", "clicks", "usages")
+_PLACE_FEATURES: Final = (
+    "log_total",
+    "log_last",
+    "is_used",
+    "late_to_early",
+    *(f"log_{t}" for t in range(COARSE_PLACES)),
+)
+CALENDAR: Final = tuple(f"is_month_{month:02d}" for month in range(1, MONTHS + 1))
+"""Month of the cut: one that was not learned from is read as the average of those that were."""
 FEATURE_NAMES: Final = (
-    *(f"log_clicks_{t}" for t in range(N_OBS)),
-    *(f"log_usages_{t}" for t in range(N_OBS)),
-    "log_mean_clicks",
-    "log_mean_usages",
-    "weekday_sin",
-    "weekday_cos",
+    *(f"log_{series}_{t}" for series in _SERIES for t in range(COARSE)),
+    *(f"log_total_{series}" for series in _SERIES),
+    "persistence_log2",
+    "log_ahead_if_last_bin",
+    *(f"log_ahead_if_newest_1_of_{part}" for part in PARTS),
+    "log_ahead_since_first_seen",
+    "log_share_since_first_seen",
+    "log_max",
+    "log_deviation",
+    "log_variation",
+    "share_of_bins_used",
+    "log_bins_used",
+    "is_silent",
+    "share_since_first_access",
+    "log_bins_since_first_access",
+    "share_since_last_access",
+    "centre_of_accesses",
+    "last_to_mean",
+    "late_to_early",
+    "usages_to_clicks",
+    "log_total_squared",
+    "log_total_by_share_seen",
+    "log_total_by_share_since_first_access",
+    *(f"{place}_{feature}" for place in PLACES for feature in _PLACE_FEATURES),
+    *CALENDAR,
     "log_age_days",
     "log_period_days",
     "log_horizon_days",
     "propagation",
     "propagation_known",
-    "persistence_log2",
 )
 N_FEATURES: Final = len(FEATURE_NAMES)
 PERSISTENCE: Final = FEATURE_NAMES.index("persistence_log2")
-
-COUNT_MAX: Final = 2.0**53
-"""Above it a count is no longer a whole number in a float64."""
-HELD_OUT_SHARE: Final = 0.2
-HELD_OUT_SALT: Final = "held-out"
-VALIDATION_SALT: Final = "validation"
 
 
 @dataclass(frozen=True)
@@ -51,12 +89,16 @@ class Features:
     """What the network reads of W windows, in their order."""
 
     inputs_WF: NDArray[np.float32]
-    """Columns as in ``FEATURE_NAMES``."""
+    """Columns as in ``FEATURE_NAMES``; NaN where the source tells nothing."""
+    shapes: tuple[Shape, ...]
+    """Shapes that occur."""
+    shape_W: Rows
+    """Place of each window's shape in ``shapes``."""
     clicks_mean_W: Floats
-    """Mean clicks a bin."""
+    """Mean clicks a bin; 0 where the source tells none."""
     usages_mean_W: Floats
-    """Mean usages a bin."""
-    period_days_W: Floats
+    """Mean usages a bin; 0 where the source tells none."""
+    bin_days_W: Floats
     propagation_W: Floats
     """Propagation index; NaN where it is not known."""
 
@@ -66,164 +108,141 @@ class Features:
         return self.inputs_WF[:, PERSISTENCE].astype(np.float64)
 
 
-def conformed(windows: pa.Table) -> pa.Table:
-    """Return the windows with the columns and types of ``WINDOWS``.
-
-    Raises:
-        WindowInvalid: a column is missing, has another type, or lacks a value it must have.
-    """
-    missing = sorted(set(WINDOWS.names) - set(windows.column_names))
-    if missing:
-        what = f"no column {', '.join(missing)}"
-        raise WindowInvalid(what, "access windows", "Give every column of the windows schema.")
-    try:
-        return windows.select(WINDOWS.names).cast(WINDOWS)
-    except (ValueError, NotImplementedError) as error:
-        what = f"columns do not fit the windows schema: {error}"
-        raise WindowInvalid(what, "access windows", "Cast them first.") from None
-
-
 def windows_to_features(windows: pa.Table) -> Features:
     """Turn access windows into what the network reads (S610).
 
-    Counts enter as log(1 + count) for each bin, beside the log of their means; then the weekday
-    of the cut, the case's age, the lengths of period and horizon, and the propagation index with
-    a flag that says whether it is known.
-
     Args:
-        windows: W rows of the ``WINDOWS`` schema; ``fut_total`` is not looked at.
+        windows: W rows of the ``WINDOWS`` schema; the labels are not looked at.
 
     Raises:
         WindowInvalid: a row cannot be a window; the message names the first such row.
     """
     table = conformed(windows)
-    bin_days = _numbers(table, "bin_days")
-    n_fut = _numbers(table, "n_fut")
-    age_days = _numbers(table, "age_days")
-    cut = _numbers(table, "cut")
-    propagation = _numbers(table, "propagation")
-    known = np.asarray(pc.is_valid(table["propagation"]).to_numpy(), dtype=bool)
-    _refuse(table, f"n_obs is not {N_OBS}", _numbers(table, "n_obs") != N_OBS)
-    _refuse(table, "n_fut is not positive", n_fut < 1)
-    _refuse(table, "bin_days is not positive", ~((bin_days > 0) & np.isfinite(bin_days)))
-    _refuse(table, "age_days is negative or not a number", ~((age_days >= 0) & (age_days < np.inf)))
-    _refuse(table, "cut is not a number", ~np.isfinite(cut))
-    outside = known & ~((propagation >= 0) & (propagation <= 1))
-    _refuse(table, "propagation is not between 0 and 1", outside)
-    clicks_WT = _bins(table, "clicks")
-    usages_WT = _bins(table, "usages")
-    clicks_mean = clicks_WT.mean(axis=1)
-    usages_mean = usages_WT.mean(axis=1)
-    phase = 2 * np.pi * (cut / DAY_S % 7.0) / 7.0
-    columns = [
-        np.log1p(clicks_mean),
-        np.log1p(usages_mean),
-        np.sin(phase),
-        np.cos(phase),
-        np.log1p(age_days),
-        np.log(bin_days * N_OBS),
-        np.log(bin_days * n_fut),
-        np.where(known, propagation, 0.0),
-        known.astype(np.float64),
-        np.log2(1 + (clicks_mean + usages_mean) * n_fut),
-    ]
-    inputs = np.column_stack([np.log1p(clicks_WT), np.log1p(usages_WT), *columns])
+    shapes, shape_W = shapes_of(table)
+    context_WC = _context(table)
+    inputs_WF = np.empty((table.num_rows, N_FEATURES), dtype=np.float32)
+    means_W2 = np.zeros((table.num_rows, 2))
+    for part in histories(table):
+        columns = [*_level(part), *_places(part)]
+        own_RF = np.column_stack([*columns, context_WC[part.rows]])
+        inputs_WF[part.rows] = own_RF
+        means_W2[part.rows, 0] = np.nan_to_num(part.clicks_RT).mean(axis=1)
+        means_W2[part.rows, 1] = np.nan_to_num(part.usages_RT).mean(axis=1)
     return Features(
-        inputs_WF=inputs.astype(np.float32),
-        clicks_mean_W=clicks_mean,
-        usages_mean_W=usages_mean,
-        period_days_W=bin_days * N_OBS,
-        propagation_W=propagation,
+        inputs_WF=inputs_WF,
+        shapes=shapes,
+        shape_W=shape_W,
+        clicks_mean_W=means_W2[:, 0],
+        usages_mean_W=means_W2[:, 1],
+        bin_days_W=numbers(table, "bin_days"),
+        propagation_W=numbers(table, "propagation"),
     )
 
 
-def labels(windows: pa.Table) -> Floats:
-    """Return y = log2(1 + accesses over the horizon), shape [W] (S620).
+def coarse(counts_RT: Floats, n_bins: int) -> Floats:
+    """Draw the bins of a window together to others, shape [R, n_bins]: the mean count a bin.
 
-    Raises:
-        WindowInvalid: a total is not known yet, negative or not a number.
+    Where there are fewer bins than asked, each is repeated in proportion.
     """
-    table = conformed(windows)
-    total = _numbers(table, "fut_total")
-    _refuse(table, "fut_total is null, negative or not finite", ~((total >= 0) & (total < np.inf)))
-    return np.log2(1 + total)
+    n_obs = counts_RT.shape[1]
+    edges = np.linspace(0, n_obs, n_bins + 1)
+    starts, ends = edges[:-1], edges[1:]
+    bins_T = np.arange(n_obs)[:, None]
+    overlap_TB = np.clip(np.minimum(ends, bins_T + 1) - np.maximum(starts, bins_T), 0, None)
+    return np.asarray(counts_RT @ (overlap_TB / overlap_TB.sum(axis=0)))
 
 
-def hold_out_mask(
-    item_ids: "pa.Array[Any] | pa.ChunkedArray[Any]",
-    share: float = HELD_OUT_SHARE,
-    salt: str = HELD_OUT_SALT,
-) -> Mask:
-    """Say which rows belong to items that are kept apart, shape [W].
-
-    An item is kept apart where the SHA-256 of salt and item id, read as a fraction of its range,
-    is below the share: the same for every table, process and time.
-    """
-    encoded = pa.chunked_array([item_ids]) if isinstance(item_ids, pa.Array) else item_ids
-    dictionary = pc.unique(encoded)
-    prefix = f"{len(salt)}:{salt}".encode()
-    heads = b"".join(
-        hashlib.sha256(prefix + str(item).encode()).digest()[:8] for item in dictionary.to_pylist()
+def _context(table: pa.Table) -> Floats:
+    """Return calendar, age, lengths and propagation, the last features, shape [W, C]."""
+    bin_days, age_days = numbers(table, "bin_days"), known_numbers(table, "age_days")
+    cut, propagation = known_numbers(table, "cut"), known_numbers(table, "propagation")
+    n_obs, n_fut = numbers(table, "n_obs"), numbers(table, "n_fut")
+    refuse(table, "bin_days is not positive", ~((bin_days > 0) & np.isfinite(bin_days)))
+    refuse(table, "age_days is negative", age_days < 0)
+    refuse(table, "cut is no time", np.abs(cut) > CUT_MAX_S)
+    outside = (propagation < 0) | (propagation > 1)
+    refuse(table, "propagation is not between 0 and 1", outside)
+    return np.column_stack(
+        [
+            _months(cut),
+            np.log1p(age_days),
+            np.log(bin_days) + np.log(n_obs),
+            np.log(bin_days) + np.log(n_fut),
+            propagation,
+            np.isfinite(propagation),
+        ]
     )
-    kept_apart = np.frombuffer(heads, dtype=">u8") / 2.0**64 < share
-    index = pc.index_in(encoded, value_set=dictionary).to_numpy()
-    return np.asarray(kept_apart[index], dtype=bool)
 
 
-@dataclass(frozen=True)
-class Split:
-    """The windows of a table, parted by item."""
-
-    training: pa.Table
-    validation: pa.Table
-    """For early stopping and calibration."""
-    held_out: pa.Table
-    """For scores only."""
+def _months(cut_W: Floats) -> Floats:
+    """Return for each month of the year whether the cut lies in it, shape [W, 12]; NaN: unknown."""
+    told_W = np.isfinite(cut_W)
+    day_W = np.where(told_W, cut_W, 0.0).astype("datetime64[s]")
+    month_W = day_W.astype("datetime64[M]").astype(np.int64) % MONTHS
+    is_month_WM = (month_W[:, None] == np.arange(MONTHS)).astype(np.float64)
+    return np.where(told_W[:, None], is_month_WM, np.nan)
 
 
-def split_windows(windows: pa.Table) -> Split:
-    """Part windows by item into training, validation and held-out (about 64, 16 and 20 %).
+def _log2(counts: Floats) -> Floats:
+    return np.log2(1 + counts)
 
-    Raises:
-        WindowInvalid: one of the parts would be empty.
-    """
-    held_out = hold_out_mask(windows["item_id"])
-    validation = hold_out_mask(windows["item_id"], salt=VALIDATION_SALT) & ~held_out
-    parts = Split(
-        training=windows.filter(pa.array(~held_out & ~validation)),
-        validation=windows.filter(pa.array(validation)),
-        held_out=windows.filter(pa.array(held_out)),
+
+def _level(part: Histories) -> Iterator[Floats]:
+    """Yield the features of all accesses: their course, level, recent rates and rhythm."""
+    n_obs, n_fut = part.shape
+    accesses_RT = part.accesses_RT
+    for counts_RT in (accesses_RT, part.clicks_RT, part.usages_RT):
+        yield _log2(coarse(counts_RT, COARSE))
+    total_R = accesses_RT.sum(axis=1)
+    clicks_R, usages_R = part.clicks_RT.sum(axis=1), part.usages_RT.sum(axis=1)
+    mean_R, last_R = total_R / n_obs, accesses_RT[:, -1]
+    seen_R = np.maximum(n_obs - part.first_seen_R, 1.0)
+    log_share_seen_R = np.log2(seen_R / n_obs)
+    since_first_R, since_last_R = _first_and_last(accesses_RT)
+    place_T = np.arange(n_obs) / n_obs
+    yield from (_log2(total_R), _log2(clicks_R), _log2(usages_R))
+    yield from (_log2(mean_R * n_fut), _log2(last_R * n_fut))
+    yield from (_log2(_newest(accesses_RT, part_of) * n_fut) for part_of in PARTS)
+    yield from (_log2(total_R / seen_R * n_fut), log_share_seen_R)
+    yield from (_log2(accesses_RT.max(axis=1)), _log2(accesses_RT.std(axis=1)))
+    yield _log2(np.abs(np.diff(accesses_RT, axis=1)).sum(axis=1))
+    used_R = (accesses_RT > 0).sum(axis=1).astype(np.float64)
+    yield from (used_R / n_obs, _log2(used_R), (total_R == 0).astype(np.float64))
+    yield from (since_first_R / n_obs, _log2(since_first_R), since_last_R / n_obs)
+    yield accesses_RT @ place_T / np.maximum(total_R, 1e-9)
+    yield from (np.log2((last_R + 1) / (mean_R + 1)), _late_to_early(accesses_RT))
+    yield np.log2((usages_R + 1) / (clicks_R + 1))
+    yield from (_log2(total_R) ** 2 / 10, _log2(total_R) * log_share_seen_R)
+    yield _log2(total_R) * since_first_R / n_obs
+
+
+def _places(part: Histories) -> Iterator[Floats]:
+    """Yield the features of the accesses by place."""
+    for counts_RT in part.places_RT:
+        total_R = counts_RT.sum(axis=1)
+        is_used_R = np.where(np.isnan(total_R), np.nan, total_R > 0)
+        yield from (_log2(total_R), _log2(counts_RT[:, -1]), is_used_R)
+        yield from (_late_to_early(counts_RT), _log2(coarse(counts_RT, COARSE_PLACES)))
+
+
+def _newest(counts_RT: Floats, part_of: int) -> Floats:
+    """Return the mean count a bin of the newest part of a window, shape [R]."""
+    newest = max(1, counts_RT.shape[1] // part_of)
+    return np.asarray(counts_RT[:, -newest:].mean(axis=1))
+
+
+def _late_to_early(counts_RT: Floats) -> Floats:
+    """Return log2 of the newer half's accesses over those before, shape [R]."""
+    late = max(1, counts_RT.shape[1] // 2)
+    return np.asarray(
+        np.log2((counts_RT[:, -late:].sum(axis=1) + 1) / (counts_RT[:, :-late].sum(axis=1) + 1))
     )
-    sizes = parts.training.num_rows, parts.validation.num_rows, parts.held_out.num_rows
-    if min(sizes) == 0:
-        what = "{} training, {} validation and {} held-out windows".format(*sizes)
-        raise WindowInvalid(what, "split by item", "Give windows of more items.")
-    return parts
 
 
-def _numbers(table: pa.Table, column: str) -> Floats:
-    """Return a numeric column, shape [W]; null becomes NaN."""
-    return _numbers_of(table[column])
-
-
-def _numbers_of(values: "pa.Array[Any] | pa.ChunkedArray[Any]") -> Floats:
-    return np.asarray(values.cast(pa.float64()).to_numpy(), dtype=np.float64)
-
-
-def _bins(table: pa.Table, column: str) -> Floats:
-    """Return a list column as counts, shape [W, T]."""
-    lengths_W = _numbers_of(pc.list_value_length(table[column]))
-    _refuse(table, f"{column} has not {N_OBS} bins", lengths_W != N_OBS)
-    counts_WT = _numbers_of(pc.list_flatten(table[column])).reshape(-1, N_OBS)
-    bad_WT = ~((counts_WT >= 0) & (counts_WT <= COUNT_MAX))
-    bad_W = np.asarray(bad_WT.any(axis=1), dtype=bool)
-    _refuse(table, f"{column} has a count that is negative or no number", bad_W)
-    return counts_WT
-
-
-def _refuse(table: pa.Table, what: str, bad_W: Mask) -> None:
-    """Raise for the first bad row, if there is one."""
-    if bad_W.any():
-        row = int(bad_W.argmax())
-        where = f"window {table['sample_id'][row].as_py()!r}, row {row}"
-        raise WindowInvalid(what, where, "Correct or leave out the window.")
+def _first_and_last(counts_RT: Floats) -> tuple[Floats, Floats]:
+    """Return the bins from the first access on, and those after the last, each of shape [R]."""
+    used_RT = counts_RT > 0
+    any_R, n_obs = used_RT.any(axis=1), counts_RT.shape[1]
+    since_first_R = np.where(any_R, n_obs - used_RT.argmax(axis=1), 0)
+    since_last_R = np.where(any_R, used_RT[:, ::-1].argmax(axis=1), n_obs)
+    return since_first_R.astype(np.float64), since_last_R.astype(np.float64)

@@ -2,49 +2,40 @@
 
 A run is a ``Fitting``: network, optimiser and how far it came. It can be put away after every
 epoch and taken up again with the same result, because the order of the windows and the dropout
-depend on the seed, the epoch and the rank only. It has converged when the validation error has
-not improved for some epochs; the weights of the best epoch are kept.
+depend on the seed, the epoch and the rank only. A member has converged when its validation loss
+has not improved for some epochs; of each member the weights of its best epoch until then are kept.
+So a member's weights do not depend on what came after the windows that it keeps apart, except
+through the thresholds of labels that the source does not give.
 
-Shapes: B batch, F features, W windows.
+Shapes: B batch, F features, M members, O outputs, S window shapes, W windows.
 """
 
 import math
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import numpy as np
-import pyarrow as pa
 import torch
-from numpy.typing import NDArray
-from scipy.optimize import minimize
 from torch import Tensor, nn
 
-from cluster.contracts.trend import TrendCard, TrendMetrics
-from cluster.errors import Conflict
+from cluster.errors import Conflict, Fault
 from cluster.ids import canonical_json, sha256
-from cluster.trend.artefact import (
-    Calibration,
-    Profile,
-    TrendModel,
-    load,
-    network_outputs,
-    pack,
-    save,
-    unpack,
+from cluster.trend.artefact import pack, unpack
+from cluster.trend.folds import N_MEMBERS
+from cluster.trend.lesson import Lesson
+from cluster.trend.network import (
+    TrendNetwork,
+    TrendNetworkConfig,
+    limit_gradients,
+    reproducible,
+    window_loss,
 )
-from cluster.trend.baselines import score_baselines
-from cluster.trend.features import Floats, labels, split_windows, windows_to_features
-from cluster.trend.metrics import measure
-from cluster.trend.network import TrendNetwork, TrendNetworkConfig, reproducible, window_loss
+from cluster.trend.windows import Rows
 
-HOT_SHARE: Final = 0.1
-HOT_THRESHOLD_MIN_LOG2: Final = 1.0
-"""A window with no access to come is never hot."""
-SLOPE_RANGE: Final = (0.05, 20.0)
-BIAS_RANGE: Final = (-20.0, 20.0)
 GRADIENT_NORM_MAX: Final = 5.0
+"""Of a member's gradients, before a step."""
 
 
 @dataclass(frozen=True)
@@ -52,18 +43,23 @@ class FitConfig:
     """How a first model is trained."""
 
     network: TrendNetworkConfig = field(default_factory=TrendNetworkConfig)
-    lr: float = 2e-3
-    weight_decay: float = 1e-3
-    batch_size: int = 128
+    lr: float = 1e-3
+    weight_decay: float = 1e-2
+    batch_size: int = 256
     """Windows of a step, over all workers together."""
+    epoch_windows_min: int = 2000
+    """An epoch takes one window of every item, drawn anew, so often that it has at least so many.
+    Windows of one item are alike: an item with many does not count for more."""
     epochs_max: int = 60
-    patience: int = 8
-    """Epochs without a better validation loss after which the run has converged."""
+    patience: int = 12
+    """Epochs without a better validation loss after which a member has converged."""
     improvement_min: float = 1e-4
     """A lower validation loss counts as better from this difference on."""
-    hot_weight: float = 1.0
-    """Weight of the hot loss beside the squared error of log2(1 + accesses)."""
+    label_weight: float = 0.3
+    """Weight of the label losses beside the squared error of log2(1 + accesses)."""
     seed: int = 0
+    left_out: tuple[str, ...] = ()
+    """Channels that the model does not look at, of ``CHANNELS``."""
 
 
 @dataclass(frozen=True)
@@ -74,59 +70,6 @@ class Shard:
     world: int = 1
     sum_over_ranks: Callable[[Tensor], Tensor] = lambda figures: figures
     """Adds figures over all processes and gives every one the sum."""
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Windows with what came after them, as arrays."""
-
-    inputs_WF: NDArray[np.float32]
-    y_W: Floats
-    hot_W: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What a first model learns from."""
-
-    training: Samples
-    validation: Samples
-    hot_threshold_log2: float
-    period_days: tuple[float, float]
-    """Shortest and longest first period in the training windows."""
-
-
-def hot_threshold(y_W: Floats) -> float:
-    """Return the log2(1 + accesses) from which a window is in the top decile (S620)."""
-    top = float(np.quantile(y_W, 1 - HOT_SHARE, method="higher"))
-    return max(top, HOT_THRESHOLD_MIN_LOG2)
-
-
-def samples_of(windows: pa.Table, hot_threshold_log2: float) -> Samples:
-    """Return the windows as arrays.
-
-    Raises:
-        WindowInvalid: a window is not usable or has no label.
-    """
-    y_W = labels(windows)
-    return Samples(windows_to_features(windows).inputs_WF, y_W, y_W >= hot_threshold_log2)
-
-
-def prepare(windows: pa.Table) -> Lesson:
-    """Leave out the held-out items and part the rest into training and validation by item.
-
-    Raises:
-        WindowInvalid: a window is not usable, or there are too few items.
-    """
-    parts = split_windows(windows)
-    threshold = hot_threshold(labels(parts.training))
-    period_days = windows_to_features(parts.training).period_days_W
-    return Lesson(
-        training=samples_of(parts.training, threshold),
-        validation=samples_of(parts.validation, threshold),
-        hot_threshold_log2=threshold,
-        period_days=(float(period_days.min()), float(period_days.max())),
-    )
 
 
 class Fitting:
@@ -145,22 +88,23 @@ class Fitting:
         self.lesson = lesson
         self.shard = shard or Shard()
         self.device = torch.device(device)
-        training = lesson.training
         with reproducible(config.seed):
-            self.network = TrendNetwork(config.network)
-            self.network.initialise(training.inputs_WF, training.y_W, lesson.hot_threshold_log2)
+            self.network = start_network(lesson, config.network)
         self.network.to(self.device)
         self._parallel = wrap(self.network)
         self._optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=config.lr, weight_decay=config.weight_decay
+            [weights for weights in self.network.parameters() if weights.requires_grad],
+            lr=config.lr,
+            weight_decay=config.weight_decay,
         )
-        self._training = self._tensors(training)
-        self._validation = self._tensors(lesson.validation)
+        self._tensors = _Tensors.of(lesson, self.device)
+        self._item_W = lesson.exam.item_codes()
+        self._validation = self._tensors.validation_MW.any(dim=0).nonzero().squeeze(1)
         self.learning_curve: list[tuple[float, float]] = []
-        self.best_epoch = 0
+        self.best_epochs = [0] * N_MEMBERS
         with reproducible(config.seed):
-            self.best_loss = self._validation_loss()
-        self._best = deepcopy(self.network.state_dict())
+            self.best_losses = self._validation_losses()
+        self._best = _weights(self.network)
 
     @property
     def epochs(self) -> int:
@@ -169,8 +113,8 @@ class Fitting:
 
     @property
     def converged(self) -> bool:
-        """No better validation loss for ``patience`` epochs."""
-        return self.epochs - self.best_epoch >= self.config.patience
+        """Every member has been without a better validation loss for ``patience`` epochs."""
+        return self.epochs - max(self.best_epochs) >= self.config.patience
 
     @property
     def finished(self) -> bool:
@@ -178,28 +122,39 @@ class Fitting:
         return self.converged or self.epochs >= self.config.epochs_max
 
     def run_epoch(self) -> None:
-        """Learn from every training window once, then validate; all ranks reach the same state."""
+        """Learn from an epoch's windows, then validate; all ranks reach the same state.
+
+        Raises:
+            Fault: a loss is no longer a number.
+        """
         epoch = self.epochs
         seeds = np.random.SeedSequence([self.config.seed, epoch, self.shard.rank])
         with reproducible(int(seeds.generate_state(1)[0])):
             training_loss = self._train(epoch)
-            validation_loss = self._validation_loss()
-        self.learning_curve.append((training_loss, validation_loss))
-        if validation_loss < self.best_loss - self.config.improvement_min:
-            self.best_loss, self.best_epoch = validation_loss, self.epochs
-            self._best = deepcopy(self.network.state_dict())
+            losses_M = self._validation_losses()
+        if not np.isfinite([training_loss, *losses_M]).all():
+            what = f"the loss is no longer a number in epoch {epoch + 1}"
+            raise Fault(what, "trend training", "Lower the learning rate.")
+        self.learning_curve.append((training_loss, sum(losses_M) / N_MEMBERS))
+        for member, loss in enumerate(losses_M):
+            if epoch - self.best_epochs[member] >= self.config.patience:
+                continue  # it has converged, however long the others learn
+            if loss < self.best_losses[member] - self.config.improvement_min:
+                self.best_losses[member], self.best_epochs[member] = loss, self.epochs
+                for name, weights in self.network.named_parameters():
+                    self._best[name][member] = weights.detach()[member]
 
     def best_network(self) -> TrendNetwork:
-        """Return the network with the weights of the best epoch."""
+        """Return the network with every member's weights of its best epoch."""
         network = deepcopy(self.network)
-        network.load_state_dict(self._best)
+        network.load_state_dict(self._best, strict=False)
         return network.cpu().eval()
 
     def checkpoint(self) -> bytes:
         """Write all that is needed to go on after this epoch, as sealed safetensors."""
         optimizer = self._optimizer.state_dict()["state"]
         tensors = {
-            **{f"network/{name}": tensor for name, tensor in self.network.state_dict().items()},
+            **{f"network/{name}": tensor for name, tensor in _weights(self.network).items()},
             **{f"best/{name}": tensor for name, tensor in self._best.items()},
             **{
                 f"optimizer/{index}/{name}": tensor
@@ -210,8 +165,8 @@ class Fitting:
         progress = {
             "lesson": self._lesson_digest(),
             "curve": self.learning_curve,
-            "best_epoch": self.best_epoch,
-            "best_loss": self.best_loss,
+            "best_epochs": self.best_epochs,
+            "best_losses": self.best_losses,
         }
         return pack(tensors, progress)
 
@@ -223,10 +178,10 @@ class Fitting:
             Conflict: it belongs to a run on other windows or with another configuration.
         """
         tensors, progress = unpack(checkpoint)
-        if progress["lesson"] != self._lesson_digest():
+        if progress.get("lesson") != self._lesson_digest():
             what = "the checkpoint is of another training run"
             raise Conflict(what, "trend training", "Give the run another name.")
-        self.network.load_state_dict(_under("network/", tensors))
+        self.network.load_state_dict(_under("network/", tensors), strict=False)
         self._best = _under("best/", tensors)
         states: dict[int, dict[str, Tensor]] = {}
         for path, tensor in _under("optimizer/", tensors).items():
@@ -235,160 +190,141 @@ class Fitting:
         groups = self._optimizer.state_dict()["param_groups"]
         self._optimizer.load_state_dict({"state": states, "param_groups": groups})
         self.learning_curve = [(training, valid) for training, valid in progress["curve"]]
-        self.best_epoch, self.best_loss = progress["best_epoch"], progress["best_loss"]
+        self.best_epochs, self.best_losses = progress["best_epochs"], progress["best_losses"]
 
     def _train(self, epoch: int) -> float:
         """Return the mean training loss over all ranks."""
         self._parallel.train()
-        inputs_WF, y_W, hot_W = self._training
         figures = torch.zeros(2, dtype=torch.float64, device=self.device)
-        for rows in batches(len(y_W), self.config, epoch, self.shard):
-            loss = self._loss(inputs_WF[rows], y_W[rows], hot_W[rows])
+        for rows in batches(self._item_W, self.config, epoch, self.shard):
+            chosen = torch.from_numpy(rows).to(self.device)
+            loss_MB, counts_MB = self._loss(self._parallel, chosen), self._tensors.training(chosen)
+            total, count = (loss_MB * counts_MB).sum(), counts_MB.sum()
             self._optimizer.zero_grad()
-            torch.autograd.backward(loss.mean())
-            nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM_MAX)
+            torch.autograd.backward(total / count.clamp_min(1))
+            limit_gradients(self.network, GRADIENT_NORM_MAX)
             self._optimizer.step()
-            figures += torch.stack([loss.detach().double().sum(), figures.new_tensor(len(loss))])
-        total, count = self.shard.sum_over_ranks(figures).tolist()
-        return cast("float", total / count)
+            figures += torch.stack([total.detach().double(), count.double()])
+        loss, n = self.shard.sum_over_ranks(figures).tolist()
+        return cast("float", loss / n)
 
     @torch.no_grad()
-    def _validation_loss(self) -> float:
-        """Return the mean validation loss; each rank does its part of the windows."""
+    def _validation_losses(self) -> list[float]:
+        """Return each member's mean loss, items weighing alike; ranks share the windows."""
         self._parallel.eval()
-        rows = slice(self.shard.rank, None, self.shard.world)
-        inputs_WF, y_W, hot_W = (tensor[rows] for tensor in self._validation)
-        figures = torch.zeros(2, dtype=torch.float64, device=self.device)
-        if len(y_W) > 0:
-            outputs = self.network(inputs_WF)
-            loss = window_loss(outputs, y_W, hot_W, self.config.hot_weight)
-            figures += torch.stack([loss.double().sum(), figures.new_tensor(len(loss))])
-        total, count = self.shard.sum_over_ranks(figures).tolist()
-        return cast("float", total / count)
+        figures_M2 = torch.zeros(N_MEMBERS, 2, dtype=torch.float64, device=self.device)
+        mine = self._validation[self.shard.rank :: self.shard.world]
+        for rows in torch.split(mine, 8 * self.config.batch_size):
+            weight_MB = self._tensors.validation_MW[:, rows].double()
+            loss_MB = self._loss(self.network, rows).double()
+            figures_M2 += torch.stack([(weight_MB * loss_MB).sum(1), weight_MB.sum(1)], dim=1)
+        totals_M, weights_M = self.shard.sum_over_ranks(figures_M2).unbind(dim=1)
+        return cast("list[float]", (totals_M / weights_M).tolist())
 
-    def _loss(self, inputs_BF: Tensor, y_B: Tensor, hot_B: Tensor) -> Tensor:
+    def _loss(self, network: nn.Module, rows: Tensor) -> Tensor:
+        """Return every member's loss of these windows, shape [M, B]."""
+        inputs_BF, shape_B, targets_BO = self._tensors.batch(rows)
         on_gpu = self.device.type == "cuda"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=on_gpu):
-            y_predicted_B, logit_B = self._parallel(inputs_BF)
-        outputs = y_predicted_B.float(), logit_B.float()
-        return window_loss(outputs, y_B, hot_B, self.config.hot_weight)
-
-    def _tensors(self, samples: Samples) -> tuple[Tensor, Tensor, Tensor]:
-        arrays = (samples.inputs_WF, samples.y_W, samples.hot_W)
-        inputs_WF, y_W, hot_W = (
-            torch.tensor(array, dtype=torch.float32, device=self.device) for array in arrays
-        )
-        return inputs_WF, y_W, hot_W
+            outputs_MBO = network(inputs_BF, shape_B)
+        error_MB = self.network.error_MS[:, shape_B]
+        targets_MBO = targets_BO.expand(N_MEMBERS, -1, -1)
+        return window_loss(outputs_MBO.float(), targets_MBO, error_MB, self.config.label_weight)
 
     def _lesson_digest(self) -> str:
         """Name the windows and the configuration of this run."""
-        training = self.lesson.training
-        content = training.inputs_WF.tobytes() + training.y_W.tobytes()
-        return sha256(canonical_json(asdict(self.config)).encode() + content)
+        exam, shapes = self.lesson.exam, self.lesson.shapes
+        arrays = (
+            exam.features.inputs_WF,
+            exam.targets_WO(),
+            exam.place_W,
+            exam.item_codes(),
+            exam.folds.training_MW,
+            exam.folds.validation_MW,
+        )
+        about = [asdict(self.config), [shape.model_dump(mode="json") for shape in shapes]]
+        digests = [sha256(np.ascontiguousarray(array).tobytes()) for array in arrays]
+        return sha256(canonical_json([about, digests]))
 
 
-def batches(n: int, config: FitConfig, epoch: int, shard: Shard) -> Iterator[NDArray[np.int64]]:
+def start_network(lesson: Lesson, config: TrendNetworkConfig) -> TrendNetwork:
+    """Return a network that is the linear model so far; that part is not trained further."""
+    network = TrendNetwork(config, len(lesson.shapes))
+    inputs_WF, y_W = (
+        torch.from_numpy(lesson.exam.features.inputs_WF),
+        torch.tensor(lesson.exam.labels.y_W),
+    )
+    for place in range(len(lesson.shapes)):
+        rows = np.flatnonzero(lesson.exam.place_W == place)
+        chosen = torch.from_numpy(rows)
+        training_MR = lesson.exam.folds.training_MW[:, rows]
+        network.learn_shape(place, inputs_WF[chosen], y_W[chosen], training_MR)
+    network.slope.requires_grad = False
+    network.level.requires_grad = False
+    return network
+
+
+def batches(item_W: Rows, config: FitConfig, epoch: int, shard: Shard) -> Iterator[Rows]:
     """Yield this rank's rows of every batch of an epoch.
 
     The order is drawn from seed and epoch, so that all ranks agree. It is filled up from its own
     start to a multiple of the ranks: each rank gets as many rows, as often.
+
+    Args:
+        item_W: number of each window's item.
+        config: size of a batch and of an epoch.
+        epoch: number of the epoch.
+        shard: which part this process takes.
     """
-    order = np.random.default_rng([config.seed, epoch]).permutation(n)
-    order = np.resize(order, math.ceil(n / shard.world) * shard.world)
+    generator = np.random.default_rng([config.seed, epoch])
+    order = np.empty(0, dtype=np.int64)
+    while len(order) < config.epoch_windows_min:
+        order = np.concatenate([order, one_of_each(item_W, generator)])
+    order = np.resize(order, math.ceil(len(order) / shard.world) * shard.world)
     size = max(config.batch_size // shard.world, 1) * shard.world
     for start in range(0, len(order), size):
         yield order[start : start + size][shard.rank :: shard.world]
 
 
-def calibrate(logit_W: Floats, hot_W: NDArray[np.bool_]) -> Calibration:
-    """Fit slope and bias so that sigmoid(slope * logit + bias) is the chance of hot.
-
-    Uses the smoothed targets of Platt (1999), so that separable logits do not give certainty.
-    With one class only there is nothing to fit, and the logits stay as they are.
-    """
-    n_hot, n_cold = int(hot_W.sum()), int((~hot_W).sum())
-    if min(n_hot, n_cold) == 0:
-        return Calibration()
-    target_W = np.where(hot_W, (n_hot + 1) / (n_hot + 2), 1 / (n_cold + 2))
-
-    def loss(parameters: Floats) -> tuple[float, Floats]:
-        score_W = parameters[0] * logit_W + parameters[1]
-        error_W = 0.5 * (1 + np.tanh(0.5 * score_W)) - target_W
-        value = float(np.mean(np.logaddexp(0, score_W) - target_W * score_W))
-        return value, np.array([np.mean(error_W * logit_W), np.mean(error_W)])
-
-    found: Any = minimize(
-        loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[SLOPE_RANGE, BIAS_RANGE]
-    )
-    return Calibration(slope=float(found.x[0]), bias=float(found.x[1]))
+def one_of_each(item_W: Rows, generator: np.random.Generator) -> Rows:
+    """Draw one window of every item, in random order."""
+    shuffled = generator.permutation(len(item_W))
+    _, first = np.unique(item_W[shuffled], return_index=True)
+    return np.asarray(shuffled[np.sort(first)])
 
 
-def evaluate(model: TrendModel, windows: pa.Table) -> TrendMetrics:
-    """Score a model on windows whose horizon has passed.
+@dataclass(frozen=True)
+class _Tensors:
+    """The windows of a lesson on the device where they are needed."""
 
-    Raises:
-        WindowInvalid: a window is not usable or has no label, or there is none.
-    """
-    y_W, logit_W = model.outputs(windows_to_features(windows).inputs_WF)
-    index_W = model.profile.calibration.probability(logit_W)
-    return measure(labels(windows), y_W, index_W, model.profile.hot_threshold_log2)
+    inputs_WF: Tensor
+    shape_W: Tensor
+    targets_WO: Tensor
+    training_MW: Tensor
+    validation_MW: Tensor
 
-
-def publish(windows: pa.Table, fitting: Fitting, dataset_digest: str) -> tuple[bytes, TrendCard]:
-    """Calibrate the best network, seal it, and score it beside the baselines on held-out items.
-
-    Args:
-        windows: all windows the run was given, held-out items included.
-        fitting: the finished run.
-        dataset_digest: what names these windows.
-
-    Returns:
-        The model's bytes and its card.
-    """
-    lesson, network = fitting.lesson, fitting.best_network()
-    with reproducible(fitting.config.seed):
-        _, logit_W = network_outputs(network, lesson.validation.inputs_WF)
-        profile = Profile(
-            role="first",
-            seed=fitting.config.seed,
-            calibration=calibrate(logit_W, lesson.validation.hot_W),
-            hot_threshold_log2=lesson.hot_threshold_log2,
-            period_days=lesson.period_days,
+    @classmethod
+    def of(cls, lesson: Lesson, device: torch.device) -> "_Tensors":
+        item_W = lesson.exam.item_codes()
+        windows_of_item_W = np.bincount(item_W)[item_W]
+        arrays = (
+            lesson.exam.features.inputs_WF,
+            lesson.exam.place_W,
+            lesson.exam.targets_WO(),
+            lesson.exam.folds.training_MW.astype(np.float32),
+            (lesson.exam.folds.validation_MW / windows_of_item_W).astype(np.float32),
         )
-        content = save(network, profile)
-        model = load(content)
-        parts = split_windows(windows)
-        held_out = evaluate(model, parts.held_out)
-    known = pa.concat_tables([parts.training, parts.validation])
-    card = TrendCard(
-        version=model.version,
-        role="first",
-        dataset_digest=dataset_digest,
-        seed=fitting.config.seed,
-        epochs=fitting.epochs,
-        converged=fitting.converged,
-        hot_threshold_log2=lesson.hot_threshold_log2,
-        period_days=lesson.period_days,
-        n_train=len(lesson.training.y_W),
-        held_out=held_out,
-        baselines=score_baselines(
-            known, parts.held_out, hot_threshold_log2=lesson.hot_threshold_log2
-        ),
-        learning_curve=fitting.learning_curve,
-    )
-    return content, card
+        return cls(*(torch.from_numpy(array).to(device) for array in arrays))
+
+    def batch(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.inputs_WF[rows], self.shape_W[rows], self.targets_WO[rows]
+
+    def training(self, rows: Tensor) -> Tensor:
+        return self.training_MW[:, rows]
 
 
-def fit(windows: pa.Table, config: FitConfig, dataset_digest: str) -> tuple[bytes, TrendCard]:
-    """Train a first model in this process, without Ray.
-
-    Raises:
-        WindowInvalid: a window is not usable or has no label, or there are too few items.
-    """
-    fitting = Fitting(prepare(windows), config)
-    while not fitting.finished:
-        fitting.run_epoch()
-    return publish(windows, fitting, dataset_digest)
+def _weights(network: TrendNetwork) -> dict[str, Tensor]:
+    return {name: weights.detach().clone() for name, weights in network.named_parameters()}
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

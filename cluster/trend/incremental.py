@@ -7,106 +7,103 @@ alone makes a model worse, because they are a biased sample. So a random sample 
 learned beside them, and old windows are rehearsed, half by their labels and half by the first
 model's own forecasts (Buzzega et al. 2020, DER++). Of the way from the first weights to those
 learned, only as much is gone as old validation items bear (Wortsman et al. 2022, interpolation).
+A window shape that is new gets a linear forecast of its own first; the others keep theirs.
 
-The second model is given out only if it is better on new windows and within a bound on old ones,
-on items that neither model has learned from; otherwise nothing changes (S544, S550).
+The second model is given out only if it is better on new windows and within a bound on old ones;
+otherwise nothing changes (S544, S550). A new shape may do with its linear forecast. Every window is
+judged by the member that keeps its item apart: that member never learned from it, in the first
+model or in the update.
 
-Shapes: B batch, F features, W windows.
+Shapes: B batch, M members, O outputs, W windows.
 """
 
-import math
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import pyarrow as pa
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from cluster.contracts.trend import UpdateReport
-from cluster.trend.artefact import Profile, TrendModel, network_outputs, save
-from cluster.trend.features import (
-    VALIDATION_SALT,
-    Floats,
-    Mask,
-    hold_out_mask,
-    labels,
-    windows_to_features,
-)
-from cluster.trend.fit import GRADIENT_NORM_MAX, calibrate
-from cluster.trend.metrics import msle
-from cluster.trend.network import TrendNetwork, reproducible, window_loss
+from cluster.contracts.trend import ShapeChange, UpdateReport
+from cluster.trend.artefact import Profile, ShapeProfile, TrendModel, member_outputs, save
+from cluster.trend.exam import Exam
+from cluster.trend.lesson import prepare
+from cluster.trend.metrics import interval
+from cluster.trend.network import TrendNetwork, Y, grown, reproducible
+from cluster.trend.publish import examine, kept_apart, recalibrated, weigh_correction
+from cluster.trend.rehearsal import Choice, Recipe, choose, learn
+from cluster.trend.windows import Floats, Mask, Rows
 
+Gate = Literal["propagation", "usages", "none"]
+"""Who is gated in: by propagation index; by usages, for sources without paths; or all."""
 GATED_MIN: Final = 20
 """Gated windows of which at least an update is made."""
 GUARD_MIN: Final = 20
 """Windows that the guard set must have, of the old and of the new."""
-LOSS_WEIGHT_RANGE: Final = (0.5, 2.0)
-"""Bounds of a gated window's weight: its loss over their mean."""
-REHEARSAL_SHARE: Final = 0.1
-"""Share of the old windows that is rehearsed, if that is more than the windows learned."""
-DISTILLATION: Final = 0.5
-"""Part of the loss on rehearsed windows that asks to stay with the first model."""
-HOT_WEIGHT: Final = 1.0
-LR: Final = 1e-3
-WEIGHT_DECAY: Final = 1e-3
-BATCH_SIZE: Final = 64
-EPOCHS: Final = 12
-STEPS_MIN: Final = 120
-"""Where there are few windows, more epochs make up for it."""
+USAGES_QUANTILE: Final = 0.75
 STRIDES: Final = (1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 """Shares of the way from the first weights to the learned ones that are tried."""
+OF_SHAPES: Final = ("slope", "level", "entry_bias", "label_slope", "head_bias")
+"""Weights of which each shape has its own."""
 BOUND_SHARE: Final = 0.5
 """Part of the allowed rise that a stride may use on validation items, as they are a sample."""
 
 
-@dataclass(frozen=True)
-class _Pool:
-    """Old or new windows as arrays."""
+DEFAULT: Final = Recipe()
 
-    inputs_WF: NDArray[np.float32]
-    y_W: Floats
-    guard_W: Mask
-    """Items held out from every training and every choice."""
-    validation_W: Mask
-    """Items on which the stride is chosen."""
-    propagation_W: Floats
-    period_days_W: Floats
+
+@dataclass(frozen=True)
+class Terms:
+    """On what terms a model is updated."""
+
+    preset: float
+    """Propagation index from which a window is gated in."""
+    forgetting_max: float
+    """Rise of the MSLE on old guard windows that is allowed."""
+    seed: int
+    gate: Gate = "propagation"
+
+
+@dataclass(frozen=True)
+class Pools:
+    """The windows of an update."""
+
+    old: Exam
+    new: Exam
+    shapes: tuple[ShapeProfile, ...]
+    """Of both, in the order of the network's."""
+    n_known: int
+    """Window shapes that the first model has; others come after them."""
 
     @property
-    def training_W(self) -> Mask:
-        """Items that may be learned from."""
-        return ~self.guard_W & ~self.validation_W
+    def met(self) -> range:
+        """Places of the shapes that are new."""
+        return range(self.n_known, len(self.shapes))
 
 
 @dataclass(frozen=True)
-class _Lesson:
-    """What the update learns from; for each window its targets and its weight."""
+class GuardErrors:
+    """Squared errors on kept-apart windows, one by one."""
 
-    inputs_BF: Tensor
-    y_B: Tensor
-    hot_B: Tensor
-    weight_B: Tensor
-    distilled_B: Tensor
-    """Part of the loss that is distance from the first model, 0 to 1."""
-    first_y_B: Tensor
-    first_probability_B: Tensor
+    old_W: Floats
+    new_W: Floats
+    old: float
+    """Mean squared error on the old ones, shapes weighing alike."""
+    new: float
 
 
 @dataclass(frozen=True)
-class _Choice:
-    """Rows that were chosen for the update."""
+class Course:
+    """What an update learned from, and what came of it."""
 
-    gated: NDArray[np.int64]
-    random: NDArray[np.int64]
-    rehearsal: NDArray[np.int64]
-    loss_data: Floats
-    """Loss of the third index on each gated window."""
+    choice: Choice
+    pools: Pools
+    before: GuardErrors
+    after: GuardErrors
 
 
-def update(
+def update(  # noqa: PLR0913 - the model, both sets of windows, and the presets of the step
     first: TrendModel,
     *,
     old: pa.Table,
@@ -114,16 +111,20 @@ def update(
     preset: float,
     forgetting_max: float,
     seed: int,
+    gate: Gate = "propagation",
+    recipe: Recipe = DEFAULT,
 ) -> tuple[bytes | None, UpdateReport]:
     """Update the first model by new windows, and give the second one out only if it is better.
 
     Args:
         first: the model in use.
-        old: windows with labels from which ``first`` was trained, its held-out items included.
-        new: windows with labels and propagation indexes that came since.
+        old: windows with labels from which ``first`` was trained.
+        new: windows with labels that came since; of shapes that the model knows, or of new ones.
         preset: propagation index from which a window is gated in.
         forgetting_max: rise of the MSLE on old guard windows that is allowed.
         seed: of the random choices; the same inputs and seed give the same bytes.
+        gate: by what windows are gated in.
+        recipe: how it is learned.
 
     Returns:
         The second model's bytes, or None where it is not to be published, and the report. In the
@@ -131,229 +132,230 @@ def update(
         set has no window.
 
     Raises:
-        WindowInvalid: a window is not usable or has no label.
+        WindowInvalid: a window is not usable or has no label, or an old one is none of the model's.
     """
+    terms = Terms(preset, forgetting_max, seed, gate)
     with reproducible(seed):
-        old_pool, new_pool = _pool(old), _pool(new)
-        choice = _choose(first, old_pool, new_pool, preset, seed)
-        before = _guard_errors(first.network, old_pool, new_pool)
-        reason = _obstacle(choice, old_pool, new_pool)
+        start, pools = begin(first, old, new)
+        choice = choose(start, pools.old, pools.new, gated(pools.new, gate, preset), recipe, seed)
+        before = guard_errors(start, pools)
+        reason = _obstacle(choice, pools, gate)
         if reason:
-            return None, _report(choice, preset, before, before, reason=reason)
-        start = first.trainable_network()
-        lesson = _lesson(first, old_pool, new_pool, choice)
-        start.open_inputs(lesson.inputs_BF.numpy())
-        learned = _train(start, lesson, seed)
-        network = _stride(start, learned, old_pool, new_pool, forgetting_max)
-        after = _guard_errors(network, old_pool, new_pool)
-        reason = _objection(before, after, forgetting_max)
+            return None, _report(terms, Course(choice, pools, before, before), reason)
+        _open(start, pools)
+        start.share_S[list(pools.met)] = 1.0
+        learned = learn(start, pools.old, pools.new, choice, recipe, seed)
+        _weigh(learned, pools)
+        start.share_S.copy_(learned.share_S)
+        network = _stride(start, learned, pools, forgetting_max) if recipe.is_bounded else learned
+        _weigh(network, pools)
+        after = guard_errors(network, pools)
+        reason = _objection(before, after, pools, forgetting_max) if recipe.is_bounded else ""
+        report = _report(terms, Course(choice, pools, before, after), reason)
         if reason:
-            return None, _report(choice, preset, before, after, reason=reason)
-        content = save(network, _profile(first, network, old_pool, new_pool, seed))
-        return content, _report(choice, preset, before, after, reason="")
+            return None, report
+        answers = [(exam, kept_apart(network, exam)) for exam in (pools.old, pools.new)]
+        profile = Profile(
+            role="second",
+            parent=first.version,
+            seed=seed,
+            shapes=recalibrated(pools.shapes, answers),
+            left_out=first.profile.left_out,
+        )
+        return save(network, profile), report
 
 
-def _pool(windows: pa.Table) -> _Pool:
-    features = windows_to_features(windows)
-    guard_W = hold_out_mask(windows["item_id"])
-    return _Pool(
-        inputs_WF=features.inputs_WF,
-        y_W=labels(windows),
-        guard_W=guard_W,
-        validation_W=hold_out_mask(windows["item_id"], salt=VALIDATION_SALT) & ~guard_W,
-        propagation_W=features.propagation_W,
-        period_days_W=features.period_days_W,
+def begin(first: TrendModel, old: pa.Table, new: pa.Table) -> tuple[TrendNetwork, Pools]:
+    """Return the network that an update starts from, and the windows as it sees them.
+
+    Raises:
+        WindowInvalid: a window is not usable or has no label, or an old one is none of the model's.
+    """
+    lesson = prepare(new, first.profile.shapes, first.profile.left_out)
+    pools = Pools(examine(first, old), lesson.exam, lesson.shapes, len(first.profile.shapes))
+    return _start(first, pools), pools
+
+
+def gated(new: Exam, gate: Gate, preset: float) -> Mask:
+    """Say which new windows are gated in, shape [W] (S541)."""
+    if gate == "none":
+        return np.ones(len(new), dtype=bool)
+    if gate == "propagation":
+        return np.asarray(new.features.propagation_W >= preset)
+    usages_W, gated_W = new.features.usages_mean_W, np.zeros(len(new), dtype=bool)
+    for place in np.unique(new.place_W):
+        rows = new.place_W == place
+        least = np.quantile(usages_W[rows], USAGES_QUANTILE)
+        gated_W[rows] = (usages_W[rows] >= least) & (usages_W[rows] > 0)
+    return gated_W
+
+
+def _start(first: TrendModel, pools: Pools) -> TrendNetwork:
+    """Return the first network, with a linear forecast for each shape that is new."""
+    n_shapes = len(pools.shapes)
+    places = [place if place < pools.n_known else None for place in range(n_shapes)]
+    network = grown(first.trainable_network(), places)
+    for place in pools.met:
+        part = pools.new.at(pools.new.place_W == place)
+        inputs_RF, y_R = (
+            torch.from_numpy(part.features.inputs_WF),
+            torch.from_numpy(part.labels.y_W),
+        )
+        network.learn_shape(place, inputs_RF, y_R, part.folds.training_MW)
+        network.share_S[place] = 0.0  # what the layers have learned is of other shapes
+    return network.eval()
+
+
+def _open(network: TrendNetwork, pools: Pools) -> None:
+    """Let features count that vary in the new windows and did not in the old ones."""
+    for place in range(pools.n_known):
+        part = pools.new.at(pools.new.place_W == place)
+        if len(part):
+            network.open_inputs(place, torch.from_numpy(part.features.inputs_WF))
+
+
+def _weigh(network: TrendNetwork, pools: Pools) -> None:
+    """Add as much of the correction to the linear forecast of a new shape as holds."""
+    network.share_S[list(pools.met)] = 1.0
+    weigh_correction(network, pools.new, pools.met)
+
+
+def guard_errors(network: TrendNetwork, pools: Pools) -> GuardErrors:
+    """Return the squared errors of the guard set: each window by the member that keeps it apart."""
+    old_W, new_W = (
+        (kept_apart(network, exam)[:, Y] - exam.labels.y_W) ** 2 for exam in (pools.old, pools.new)
     )
+    return GuardErrors(old_W, new_W, _by_shape(old_W, pools.old), _by_shape(new_W, pools.new))
 
 
-def _choose(first: TrendModel, old: _Pool, new: _Pool, preset: float, seed: int) -> _Choice:
-    """Gate the new windows (S541), and draw as many others and old ones to go with them."""
-    generator = np.random.default_rng([seed, 0])
-    is_gated_W = new.propagation_W >= preset
-    gated = np.flatnonzero(is_gated_W & new.training_W)
-    others = np.flatnonzero(~is_gated_W & new.training_W)
-    random = generator.choice(others, min(len(gated), len(others)), replace=False)
-    known = np.flatnonzero(old.training_W)
-    wanted = max(len(gated) + len(random), math.ceil(REHEARSAL_SHARE * len(known)))
-    rehearsal = generator.choice(known, min(wanted, len(known)), replace=False)
-    return _Choice(gated, random, rehearsal, _loss_data(first, new, gated))
+def _by_shape(error_W: Floats, exam: Exam) -> float:
+    """Return the mean of a figure, window shapes weighing alike; 0 where there is no window."""
+    means = [float(error_W[exam.place_W == place].mean()) for place in np.unique(exam.place_W)]
+    return sum(means) / len(means) if means else 0.0
 
 
-def _loss_data(first: TrendModel, new: _Pool, gated: NDArray[np.int64]) -> Floats:
-    """Return the loss of the third index on each gated window (S542, S543)."""
-    y_B, logit_B = first.outputs(new.inputs_WF[gated])
-    calibration = first.profile.calibration
-    outputs = (
-        torch.from_numpy(y_B),
-        torch.from_numpy(calibration.slope * logit_B + calibration.bias),
-    )
-    target_B = new.y_W[gated]
-    hot_B = (target_B >= first.profile.hot_threshold_log2).astype(np.float64)
-    loss_B = window_loss(outputs, torch.from_numpy(target_B), torch.from_numpy(hot_B), HOT_WEIGHT)
-    return np.asarray(loss_B.numpy(), dtype=np.float64)
+def _validation_error(network: TrendNetwork, exam: Exam) -> float:
+    """Return the error on windows by which members stop, each by its member."""
+    part = exam.at(np.asarray(exam.folds.validation_MW.any(axis=0)))
+    outputs_MW = member_outputs(network, part.features, part.place_W)[..., Y]
+    member_W = part.folds.validation_MW.argmax(axis=0)
+    error_W = (outputs_MW[member_W, np.arange(len(part))] - part.labels.y_W) ** 2
+    return _by_shape(error_W, part)
 
 
-def _guard_errors(network: TrendNetwork, old: _Pool, new: _Pool) -> tuple[float, float]:
-    """Return the MSLE on old and on new guard windows."""
-    return _error(network, old, old.guard_W), _error(network, new, new.guard_W)
-
-
-def _error(network: TrendNetwork, pool: _Pool, rows_W: Mask) -> float:
-    """Return the MSLE on these rows; 0 where there are none."""
-    if not rows_W.any():
-        return 0.0
-    y_W, _ = network_outputs(network, pool.inputs_WF[rows_W])
-    return msle(pool.y_W[rows_W], y_W)
-
-
-def _obstacle(choice: _Choice, old: _Pool, new: _Pool) -> str:
+def _obstacle(choice: Choice, pools: Pools, gate: Gate) -> str:
     """Say why no update can be made, if it cannot."""
     if len(choice.gated) < GATED_MIN:
-        return f"too few windows reach the propagation preset: {len(choice.gated)} of {GATED_MIN}"
-    guards = int(old.guard_W.sum()), int(new.guard_W.sum())
-    if min(guards) < GUARD_MIN:
-        return f"too few guard windows: {guards[0]} old and {guards[1]} new of {GUARD_MIN} each"
-    if len(choice.rehearsal) == 0:
-        return "no old windows to rehearse"
-    return ""
-
-
-def _objection(
-    before: tuple[float, float], after: tuple[float, float], forgetting_max: float
-) -> str:
-    """Say why the second model is not accepted, if it is not."""
-    if not after[1] < before[1]:
-        return f"no better on new windows: MSLE {before[1]:.4f} before, {after[1]:.4f} after"
-    if not after[0] <= before[0] + forgetting_max:
+        whose = {
+            "propagation": "windows reach the propagation preset",
+            "usages": "windows are in the top quarter by usages",
+            "none": "new windows",
+        }[gate]
+        return f"too few {whose}: {len(choice.gated)} of {GATED_MIN}"
+    if min(len(pools.old), len(pools.new)) < GUARD_MIN:
         return (
-            f"forgets too much: MSLE on old windows {before[0]:.4f} before, {after[0]:.4f} after, "
-            f"allowed {forgetting_max:.4f} more"
+            f"too few guard windows: {len(pools.old)} old and {len(pools.new)} new "
+            f"of {GUARD_MIN} each"
         )
     return ""
 
 
-def _lesson(first: TrendModel, old: _Pool, new: _Pool, choice: _Choice) -> _Lesson:
-    """Put the gated, random and rehearsed windows together."""
-    n_new = len(choice.gated) + len(choice.random)
-    n_old = len(choice.rehearsal)
-    rows = np.concatenate([choice.gated, choice.random])
-    inputs_BF = np.concatenate([new.inputs_WF[rows], old.inputs_WF[choice.rehearsal]])
-    y_B = np.concatenate([new.y_W[rows], old.y_W[choice.rehearsal]])
-    relative = choice.loss_data / max(float(choice.loss_data.mean()), 1e-12)
-    gated_weight = np.clip(relative, *LOSS_WEIGHT_RANGE)
-    weight_B = np.concatenate([gated_weight, np.ones(len(choice.random) + n_old)])
-    first_y_B, first_logit_B = first.outputs(inputs_BF)
-    arrays = (
-        inputs_BF,
-        y_B,
-        y_B >= first.profile.hot_threshold_log2,
-        weight_B,
-        np.repeat([0.0, DISTILLATION], [n_new, n_old]),
-        first_y_B,
-        0.5 * (1 + np.tanh(0.5 * first_logit_B)),
-    )
-    return _Lesson(*(torch.tensor(array, dtype=torch.float32) for array in arrays))
-
-
-def _train(start: TrendNetwork, lesson: _Lesson, seed: int) -> TrendNetwork:
-    """Return the network after learning the lesson (S544)."""
-    network = deepcopy(start).train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=LR, weight_decay=WEIGHT_DECAY)
-    generator = np.random.default_rng([seed, 1])
-    n = len(lesson.y_B)
-    epochs = max(EPOCHS, math.ceil(STEPS_MIN / math.ceil(n / BATCH_SIZE)))
-    for _ in range(epochs):
-        order = torch.from_numpy(generator.permutation(n))
-        for row in range(0, n, BATCH_SIZE):
-            loss = _lesson_loss(network, lesson, order[row : row + BATCH_SIZE])
-            optimizer.zero_grad()
-            torch.autograd.backward(loss)
-            torch.nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_NORM_MAX)
-            optimizer.step()
-    return network.eval()
+def _objection(before: GuardErrors, after: GuardErrors, pools: Pools, forgetting_max: float) -> str:
+    """Say why the second model is not accepted, if it is not."""
+    # Of a shape that is new the first model says nothing: its linear forecast is a gain by itself.
+    is_better = after.new <= before.new if pools.met else after.new < before.new
+    if not is_better:
+        return f"no better on new windows: MSLE {before.new:.4f} before, {after.new:.4f} after"
+    if not after.old <= before.old + forgetting_max:
+        return (
+            f"forgets too much: MSLE on old windows {before.old:.4f} before, {after.old:.4f} "
+            f"after, allowed {forgetting_max:.4f} more"
+        )
+    return ""
 
 
 def _stride(
-    start: TrendNetwork, learned: TrendNetwork, old: _Pool, new: _Pool, forgetting_max: float
+    start: TrendNetwork, learned: TrendNetwork, pools: Pools, forgetting_max: float
 ) -> TrendNetwork:
     """Go from the start towards the learned weights as far as is best for validation items.
 
-    Best is the lowest error on new ones among the strides that keep the rise on old ones within
-    a part of the bound; where none does, the shortest.
+    Best is the lowest sum of the errors on old and new ones, so that little is not gained for
+    much, among the strides that keep the rise on old ones within a part of the bound; where none
+    does, the shortest.
     """
-    candidates = [_between(start, learned, share) for share in STRIDES]
-    bound = _error(start, old, old.validation_W) + BOUND_SHARE * forgetting_max
-    within = [network for network in candidates if _error(network, old, old.validation_W) <= bound]
-    return min(
-        within or candidates[-1:], key=lambda network: _error(network, new, new.validation_W)
-    )
+    bound = _validation_error(start, pools.old) + BOUND_SHARE * forgetting_max
+    candidates = [_between(start, learned, share, pools.met) for share in STRIDES]
+    old = [_validation_error(network, pools.old) for network in candidates]
+    within = [place for place, error in enumerate(old) if error <= bound] or [len(old) - 1]
+    sums = {place: old[place] + _validation_error(candidates[place], pools.new) for place in within}
+    return candidates[min(sums, key=sums.__getitem__)]
 
 
-def _between(start: TrendNetwork, learned: TrendNetwork, share: float) -> TrendNetwork:
-    """Return the network with weights that lie this share of the way between two others."""
+def _between(start: TrendNetwork, learned: TrendNetwork, share: float, met: range) -> TrendNetwork:
+    """Return the network with weights that lie this share of the way between two others.
+
+    What belongs to a shape that is new goes all the way: no other forecast depends on it.
+    """
     network = deepcopy(start)
-    ahead = learned.state_dict()
-    network.load_state_dict(
-        {
-            name: torch.lerp(tensor, ahead[name], share)
-            for name, tensor in start.state_dict().items()
-        }
-    )
+    ahead, places = dict(learned.named_parameters()), list(met)
+    with torch.no_grad():
+        for name, weights in network.named_parameters():
+            weights.lerp_(ahead[name], share)
+            if name in OF_SHAPES:
+                weights[:, places] = ahead[name][:, places]
     return network.eval()
 
 
-def _lesson_loss(network: TrendNetwork, lesson: _Lesson, rows: Tensor) -> Tensor:
-    """Return the weighted mean of label loss and distance from the first model."""
-    outputs = network(lesson.inputs_BF[rows])
-    label_B = window_loss(outputs, lesson.y_B[rows], lesson.hot_B[rows], HOT_WEIGHT)
-    first_B = window_loss(
-        outputs, lesson.first_y_B[rows], lesson.first_probability_B[rows], HOT_WEIGHT
-    )
-    distilled_B = lesson.distilled_B[rows]
-    return (lesson.weight_B[rows] * torch.lerp(label_B, first_B, distilled_B)).mean()
-
-
-def _profile(
-    first: TrendModel, network: TrendNetwork, old: _Pool, new: _Pool, seed: int
-) -> Profile:
-    """Calibrate the second model on all windows that may be learned from."""
-    inputs_WF = np.concatenate([pool.inputs_WF[~pool.guard_W] for pool in (old, new)])
-    y_W = np.concatenate([pool.y_W[~pool.guard_W] for pool in (old, new)])
-    _, logit_W = network_outputs(network, inputs_WF)
-    shortest, longest = first.profile.period_days
-    period_days = new.period_days_W[~new.guard_W]
-    return Profile(
-        role="second",
-        parent=first.version,
-        seed=seed,
-        calibration=calibrate(logit_W, y_W >= first.profile.hot_threshold_log2),
-        hot_threshold_log2=first.profile.hot_threshold_log2,
-        period_days=(
-            min(shortest, float(period_days.min())),
-            max(longest, float(period_days.max())),
-        ),
-    )
-
-
-def _report(
-    choice: _Choice,
-    preset: float,
-    before: tuple[float, float],
-    after: tuple[float, float],
-    *,
-    reason: str,
-) -> UpdateReport:
+def _report(terms: Terms, course: Course, reason: str) -> UpdateReport:
     """Report what was done; an empty reason means that nothing spoke against the second model."""
+    choice, pools, before, after = course.choice, course.pools, course.before, course.after
     return UpdateReport(
         accepted=not reason,
         reason=reason or "better on new windows and within the bound on old ones",
         n_gated=len(choice.gated),
         n_random=len(choice.random),
         n_rehearsal=len(choice.rehearsal),
-        propagation_preset=preset,
+        gate=terms.gate,
+        propagation_preset=terms.preset,
+        forgetting_max=terms.forgetting_max,
         loss_data_mean=float(choice.loss_data.mean()) if len(choice.loss_data) else 0.0,
-        old_before=before[0],
-        old_after=after[0],
-        new_before=before[1],
-        new_after=after[1],
+        old_before=before.old,
+        old_after=after.old,
+        new_before=before.new,
+        new_after=after.new,
+        old_change=change(pools.old, before.old_W, after.old_W),
+        new_change=change(pools.new, before.new_W, after.new_W),
+        old_shapes=shape_changes(pools.shapes, pools.old, before.old_W, after.old_W),
+        new_shapes=shape_changes(pools.shapes, pools.new, before.new_W, after.new_W),
     )
+
+
+def change(exam: Exam, before_W: Floats, after_W: Floats) -> tuple[float, float]:
+    """Return the 95 % interval of the change of the error, items drawn anew, shapes alike."""
+    if not len(exam):
+        return 0.0, 0.0
+    counts_S = np.bincount(exam.place_W)
+    weight_W = len(exam) / (np.count_nonzero(counts_S) * counts_S[exam.place_W])
+    return interval(exam.items, weight_W * (after_W - before_W))
+
+
+def shape_changes(
+    shapes: tuple[ShapeProfile, ...], exam: Exam, before_W: Floats, after_W: Floats
+) -> tuple[ShapeChange, ...]:
+    """Return the change of the error on windows of each shape that occurs."""
+    found = []
+    for place in np.unique(exam.place_W).tolist():
+        rows: Rows = np.flatnonzero(exam.place_W == place)
+        known = shapes[place]
+        found.append(
+            ShapeChange(
+                name=known.name,
+                n_obs=known.n_obs,
+                n_fut=known.n_fut,
+                n_windows=len(rows),
+                before=float(before_W[rows].mean()),
+                after=float(after_W[rows].mean()),
+                change=interval(exam.items.take(rows), (after_W - before_W)[rows]),
+            )
+        )
+    return tuple(found)

@@ -61,6 +61,18 @@ def test_screening_is_measured(tmp_path: Path) -> None:
     assert written(out)["screening"]["cases"] == 20000
 
 
+def test_propagation_is_measured(tmp_path: Path) -> None:
+    """A8: drawn transmissions, said to be so; added events give the indexes of a recount."""
+    out = tmp_path / "bench"
+    done = benchmark("propagation", "--out", str(out), "--n-edges", "20000")
+    assert done.returncode == 0, done.stderr
+    assert SIMULATED in done.stdout
+    figures = written(out)["propagation"]
+    assert (figures["edges"], figures["events"], figures["cases"]) == (20000, 40000, 40)
+    assert figures["index_difference_max"] == 0
+    assert not (out / "scratch").exists()
+
+
 @pytest.mark.parametrize("sizes", ["", "none", "0", "10,-3"])
 def test_sizes_that_are_no_numbers_are_refused(sizes: str, tmp_path: Path) -> None:
     """B9: the caller's fault is one line and exit code 2."""

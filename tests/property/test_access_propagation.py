@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.access.propagation import propagation_indexes, transmission_trees
+from cluster.access.caps import within_user_cap
+from cluster.access.history import AccessHistory
+from cluster.access.propagation import Trees, propagation_indexes, transmission_trees
 from cluster.contracts.access import EVENTS, TRANSMISSIONS
 
 CASES = ("a", "b")
@@ -137,3 +139,58 @@ def test_order_and_batches_change_nothing(
     shuffled = data.draw(st.permutations(events))
     batches = pa.concat_tables([table_of(shuffled[cut:]), table_of(shuffled[:cut])])
     assert propagation_indexes(transmission_trees(batches), at=at) == once
+
+
+def paths_of(trees: Trees) -> dict[str, tuple]:
+    """Write each node by names, so that trees with other numbers can be compared."""
+    ids = trees.event_ids.to_pylist()
+    return {
+        name: (
+            trees.case_ids[trees.node_case[node]],
+            None if trees.node_parent[node] < 0 else ids[trees.node_parent[node]],
+            trees.node_at[node],
+            trees.platforms[trees.node_platform[node]],
+            trees.users[trees.node_user[node]],
+            TRANSMISSIONS[trees.node_kind[node]],
+        )
+        for node, name in enumerate(ids)
+    }
+
+
+@settings(deadline=None)
+@given(st.data(), any_events(), st.integers(1, 4), st.floats(0.5, 20))
+def test_a_history_that_grows_equals_a_recount_after_every_batch(
+    data: st.DataObject, events: list[dict], most: int, period_s: float
+) -> None:
+    """A8: late, reordered, repeated, circular and capped events, to the last bit of an index."""
+    history, taken = AccessHistory(), []
+    while rest := events[len(taken) :]:
+        batch = rest[: data.draw(st.integers(1, 9))]
+        again = data.draw(st.lists(st.sampled_from(taken + batch), max_size=3))
+        assert history.take(table_of(taken[-2:] + batch + again)) == len(batch)
+        taken += batch
+        before = data.draw(st.one_of(st.just(LATE), st.integers(0, 17).map(float)))
+        cap = {"start": before, "period_s": period_s, "user_events_max": most}
+        stored = table_of([event for event in taken if event["at"] < before])
+        stored = stored.sort_by([("at", "ascending"), ("event_id", "ascending")])
+        once = transmission_trees(stored.filter(pa.array(within_user_cap(stored, **cap))))
+        trees = history.trees(history.counted(before=before, **cap))
+        assert paths_of(trees) == paths_of(once)
+        assert propagation_indexes(trees, at=before) == propagation_indexes(once, at=before)
+
+
+@settings(deadline=None)
+@given(any_events(), st.integers(1, 4), st.integers(0, 9), st.integers(0, 9))
+def test_visits_equal_a_count_user_by_user(
+    events: list[dict], most: int, start: int, length: int
+) -> None:
+    """A5: the events of a span, those of a user, kind and case up to a maximum only."""
+    history = AccessHistory()
+    history.take(table_of(events))
+    owners = Counter(
+        tuple(event[name] for name in ("case_id", "kind", "platform", "user"))
+        for event in events
+        if start <= event["at"] < start + length
+    )
+    expected = sum(min(n, most) for n in owners.values())
+    assert history.visits(start, start + length, user_events_max=most) == expected

@@ -7,9 +7,21 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "ray", "lancedb", "fastapi", "starlette", "pyhpo", "plotly")
-WITH_TORCH = {
-    f"cluster.trend.{name}" for name in ("network", "fit", "incremental", "second", "artefact")
-}
+TORCH_ROOM = (
+    "artefact",
+    "comparison",
+    "config",
+    "fit",
+    "forward",
+    "incremental",
+    "lesson",
+    "network",
+    "publish",
+    "rehearsal",
+    "search",
+    "second",
+)
+WITH_TORCH = {f"cluster.trend.{name}" for name in TORCH_ROOM}
 
 
 def modules() -> list[str]:

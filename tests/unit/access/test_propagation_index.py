@@ -1,10 +1,9 @@
 """Transmission trees and the propagation index against closed forms and hand-made paths."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pyarrow as pa
 import pytest
+from builders import tree_events
 
 from cluster.access.propagation import (
     ROOT,
@@ -16,21 +15,6 @@ from cluster.access.propagation import (
 from cluster.contracts.access import EVENTS, TRANSMISSIONS
 
 LATE = 1e9
-
-
-def tree_events(parents: Sequence[int], case: str = "case", copies: int = 1) -> list[dict]:
-    """Write a tree as events: node i hangs under parents[i], -1 is the root."""
-    events = []
-    for copy in range(copies):
-        for node, parent in enumerate(parents):
-            name = f"{case}-{copy}-{node}"
-            where = {"case_id": case, "platform": "north", "user": f"u{copy}-{node}"}
-            shown_by = None if parent < 0 else f"{case}-{copy}-{parent}"
-            click = {"event_id": f"click-{name}", "kind": "view", "at": 10.0 * node + 5}
-            share = {"event_id": name, "kind": "share", "at": 10.0 * node + 9}
-            events.append(where | click | {"parent_id": shown_by})
-            events.append(where | share | {"parent_id": click["event_id"]})
-    return events
 
 
 def table_of(events: list[dict]) -> pa.Table:
@@ -59,6 +43,30 @@ def test_a_path_has_the_virality_of_a_path(n: int) -> None:
     assert found.measures["structural_virality"] == pytest.approx((n + 1) / 3)
     assert (found.measures["depth"], found.measures["breadth_max"]) == (n - 1, 1)
     assert found.measures["branching_ratio"] == pytest.approx((n - 2) / (n - 1))
+
+
+def balanced_tree(branches: int, height: int) -> list[int]:
+    """Return the parents of a balanced tree without its root: each node has so many children."""
+    n = sum(branches**level for level in range(1, height + 1))
+    return [node // branches - 1 for node in range(n)]
+
+
+@pytest.mark.parametrize(("branches", "height"), [(2, 1), (2, 3), (2, 9), (3, 4), (5, 3), (10, 3)])
+def test_a_balanced_tree_has_its_own_virality(branches: int, height: int) -> None:
+    """A8: depth, breadth, branching and mean distance of a balanced tree in closed form."""
+    found = index_of(tree_events(balanced_tree(branches, height))).measures
+    n = sum(branches**level for level in range(height + 1))
+    below = {d: sum(branches**k for k in range(height - d + 1)) for d in range(1, height + 1)}
+    distance = sum(branches**d * s * (n - s) for d, s in below.items())
+    assert found["structural_virality"] == pytest.approx(2 * distance / (n * (n - 1)))
+    assert (found["depth"], found["breadth_max"]) == (height, branches**height)
+    assert found["branching_ratio"] == pytest.approx(1 - branches / (n - 1))
+
+
+def test_the_distances_of_a_small_balanced_tree_are_counted_by_hand() -> None:
+    """A8: of 7 nodes 6 pairs are 1 apart, 7 are 2, 4 are 3 and 4 are 4 apart."""
+    found = index_of(tree_events(balanced_tree(2, 2))).measures
+    assert found["structural_virality"] == pytest.approx((6 * 1 + 7 * 2 + 4 * 3 + 4 * 4) / 21)
 
 
 def test_parents_are_found_through_the_click() -> None:

@@ -22,7 +22,7 @@ from cluster.contracts.sharing import (
     Receipt,
     RelatedItem,
 )
-from cluster.contracts.trend import Prediction, TrendCard, TrendMetrics, UpdateReport
+from cluster.contracts.trend import Prediction, ShapeCard, TrendCard, TrendMetrics, UpdateReport
 
 AS_OF = 1_767_225_600.0  # 2026-01-01
 FIRST_VERSION = "f1" * 32
@@ -178,6 +178,24 @@ def platform_result(
     )
 
 
+def shape_card() -> ShapeCard:
+    return ShapeCard(
+        name="3 platforms",
+        n_obs=8,
+        n_fut=8,
+        bin_days=(7.0 / 8, 28.0 / 8),
+        n_windows=300,
+        n_items=200,
+        hot_threshold_log2=6.0,
+        correction_share=0.5,
+        held_out=TrendMetrics(n=300, msle=0.811, spearman=0.802, auroc_hot=0.911, brier=0.071),
+        baselines={
+            "persistence": TrendMetrics(n=300, msle=1.201, spearman=0.703),
+            "linear": TrendMetrics(n=300, msle=0.822, spearman=0.809, auroc_hot=0.905, brier=0.08),
+        },
+    )
+
+
 def trend_card(role: str = "first") -> TrendCard:
     return TrendCard(
         version=FIRST_VERSION if role == "first" else SECOND_VERSION,
@@ -187,14 +205,8 @@ def trend_card(role: str = "first") -> TrendCard:
         seed=7,
         epochs=3,
         converged=True,
-        hot_threshold_log2=6.0,
-        period_days=(7.0, 28.0),
         n_train=900,
-        held_out=TrendMetrics(n=300, msle=0.811, spearman=0.802, auroc_hot=0.911, brier=0.071),
-        baselines={
-            "persistence": TrendMetrics(n=300, msle=1.201, spearman=0.703),
-            "linear": TrendMetrics(n=300, msle=0.822, spearman=0.809, auroc_hot=0.905, brier=0.08),
-        },
+        shapes=(shape_card(),),
         learning_curve=[(1.2, 1.3), (0.9, 1.0), (0.8, 0.95)],
     )
 

@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from cluster.contracts.access import EVENTS
-from cluster.storage.events import READ_ROWS, count_events, get_events, put_events, visits
+from cluster.storage.events import READ_ROWS, count_events, get_events, put_events
 from cluster.storage.ledger import Ledger
 
 
@@ -40,15 +40,6 @@ def test_the_first_word_about_an_event_stands(ledger: Ledger) -> None:
         assert get_events(tx, before=1e9)["at"].to_pylist() == [1.0]
 
 
-def test_visits_are_those_of_a_half_open_span(ledger: Ledger) -> None:
-    """A5: the start belongs to a period, the end to the next, so that none counts twice."""
-    with ledger.begin() as tx:
-        put_events(tx, batch(("a", 1.0), ("b", 2.0), ("c", 3.0)))
-        assert [
-            visits(tx, *span, user_events_max=9) for span in [(1, 3), (3, 5), (0, 1), (2, 2)]
-        ] == [2, 1, 0, 0]
-
-
 def test_events_come_back_by_time_and_id(ledger: Ledger) -> None:
     """A5: every column comes back, sorted by time then id, those before an instant only."""
     given = batch(("c", 2.0), ("b", 2.0), ("a", 3.0), ("e1", 1.0), ("late", 4.0))
@@ -76,12 +67,3 @@ def test_a_long_history_comes_back_whole(ledger: Ledger) -> None:
     with ledger.begin() as tx:
         assert put_events(tx, given.take(list(reversed(range(given.num_rows))))) == given.num_rows
         assert get_events(tx, before=1e9).equals(given)
-
-
-def test_a_user_is_a_visitor_a_few_times(ledger: Ledger) -> None:
-    """A5: one user who clicks without end does not shorten the period of a whole platform."""
-    with ledger.begin() as tx:
-        put_events(tx, batch(*((f"e{n}", 1.0 + n / 100) for n in range(50))))
-        assert visits(tx, 0.0, 2.0, user_events_max=3) == 3
-        assert visits(tx, 0.0, 1.01, user_events_max=3) == 1
-        assert visits(tx, 0.0, 2.0, user_events_max=50) == 50

@@ -7,7 +7,7 @@ import pytest
 from builders import a_decision
 from sqlalchemy import Connection, MetaData
 
-from cluster.contracts.trend import TrendCard, TrendMetrics
+from cluster.contracts.trend import TrendCard
 from cluster.models.cards import model_of
 from cluster.storage import tables
 from cluster.storage.ledger import Ledger
@@ -83,11 +83,8 @@ def card(version: str, dataset: str = "set", seed: int = 1, parent: str | None =
         seed=seed,
         epochs=1,
         converged=True,
-        hot_threshold_log2=1.0,
-        period_days=(7.0, 28.0),
         n_train=1,
-        held_out=TrendMetrics(n=1, msle=0.0),
-        baselines={},
+        shapes=(),
         learning_curve=[],
     )
 

@@ -1,140 +1,162 @@
-"""What of an access window goes into the network, and what is refused."""
+"""What of an access window goes into the network, feature by feature."""
 
-import hashlib
 import math
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from cluster.contracts.trend import N_FUT, N_OBS
-from cluster.errors import WindowInvalid
-from cluster.trend.features import (
-    FEATURE_NAMES,
-    hold_out_mask,
-    labels,
-    split_windows,
-    windows_to_features,
+from cluster.contracts.trend import PLACES, WINDOWS
+from cluster.trend.features import FEATURE_NAMES, N_FEATURES, windows_to_features
+from tests.unit.trend.access_windows import (
+    SHAPES,
+    access_windows,
+    mixed_windows,
+    with_cell,
+    with_column,
 )
-from tests.unit.trend.access_windows import access_windows, with_cell, with_column
+from tests.unit.trend.feature_forms import feature_forms
 
-ROWS = access_windows(4, seed=5)
+MID_JULY = 1_657_886_400.0
+RISING = [0.0, 1, 2, 3, 4, 5, 6, 11]
+BARE: dict[str, Any] = {
+    "sample_id": "case-1@1",
+    "item_id": "case-1",
+    "platform": "north",
+    "cut": MID_JULY,
+    "bin_days": 1.75,
+    "n_obs": 8,
+    "n_fut": 8,
+    "age_days": 30.0,
+    "first_seen": 3.0,
+    "clicks": RISING,
+    "usages": [8.0] * 8,
+    "plat_a": [0.0] * 7 + [5.0],
+    "plat_b": [3.0, 1, 4, 1, 5, 9, 2, 6],
+    "plat_c": None,
+    "propagation": 0.25,
+    "fut_total": None,
+    "hot": None,
+    "surge": None,
+}
+NONE_TOLD = dict.fromkeys(("cut", "age_days", "propagation", "first_seen", *PLACES))
+WINDOWS_BY_HAND: dict[str, dict[str, Any]] = {
+    "full": {},
+    "one bin": {"n_obs": 1, "clicks": [7.0], "usages": [2.0], "plat_a": [9.0], "plat_b": None},
+    "one silent bin": {
+        "n_obs": 1,
+        "clicks": [0.0],
+        "usages": None,
+        "plat_a": None,
+        "plat_b": [0.0],
+    },
+    "two bins": {"n_obs": 2, "n_fut": 3, "clicks": [402.0, 83.0], "usages": [173.0, 35.0]}
+    | {"plat_a": None, "plat_b": None},
+    "36 bins": {"n_obs": 36, "n_fut": 108, "clicks": None, "first_seen": 30.0}
+    | {"usages": [0.0] * 30 + [5.0, 0, 17, 1, 0, 0], "plat_a": [1.0] * 36, "plat_b": None},
+    "no usages": {"usages": None},
+    "silent": {"clicks": [0.0] * 8, "usages": [0.0] * 8, "plat_a": [0.0] * 8},
+    "seen after its end": {"first_seen": 11.0},
+    "propagation of zero": {"propagation": 0.0},
+    "nothing else told": NONE_TOLD,
+    "large": {"clicks": [2.0**52] * 8, "usages": [0.0] * 8},
+}
 
 
-def feature(windows: pa.Table, name: str) -> list[float]:
-    column = FEATURE_NAMES.index(name)
-    return windows_to_features(windows).inputs_WF[:, column].tolist()
+def table_of(*windows: dict[str, Any]) -> pa.Table:
+    return pa.Table.from_pylist([BARE | window for window in windows], schema=WINDOWS)
 
 
-def test_features_of_one_window_follow_their_closed_forms() -> None:
-    """A6: mean clicks and mean usages go in, beside bins, weekday, age, lengths, propagation."""
-    window = ROWS.slice(0, 1)
-    window = with_column(window, "clicks", [[0.0, 1, 2, 3, 4, 5, 6, 11]])
-    window = with_column(window, "usages", [[8.0] * N_OBS])
-    window = with_column(window, "cut", [3 * 86_400.0])
-    window = with_column(window, "age_days", [30.0])
-    window = with_column(window, "propagation", [0.25])
+def by_name(windows: pa.Table, row: int = 0) -> dict[str, float]:
+    inputs_F = windows_to_features(windows).inputs_WF[row].tolist()
+    return dict(zip(FEATURE_NAMES, inputs_F, strict=True))
+
+
+@pytest.mark.parametrize("name", WINDOWS_BY_HAND)
+def test_each_feature_of_a_window_follows_its_own_form(name: str) -> None:
+    """A6: every column holds what its name says, computed anew without arrays."""
+    window = BARE | WINDOWS_BY_HAND[name]
+    expected, found = feature_forms(window), by_name(table_of(window))
+    assert set(found) == set(expected)
+    assert found == pytest.approx(expected, rel=1e-6, abs=1e-6, nan_ok=True)
+
+
+def test_features_that_a_reader_can_check_by_eye() -> None:
+    """A6: mean clicks and usages, places, calendar and propagation of one window, as numbers."""
+    found = by_name(table_of({}))
     expected = {
-        "log_clicks_7": math.log(12),
-        "log_usages_0": math.log(9),
-        "log_mean_clicks": math.log(5),
-        "log_mean_usages": math.log(9),
-        "weekday_sin": math.sin(2 * math.pi * 3 / 7),
-        "weekday_cos": math.cos(2 * math.pi * 3 / 7),
+        "log_total_clicks": 5.0444,  # log2(1 + 32)
+        "log_clicks_0": 0.0,
+        "log_clicks_11": math.log2(12),
+        "log_accesses_11": math.log2(20),
+        "persistence_log2": math.log2(1 + 12 * 8),
+        "log_ahead_if_last_bin": math.log2(1 + 19 * 8),
+        "log_share_since_first_seen": math.log2(5 / 8),
+        "plat_a_log_last": math.log2(6),
+        "plat_b_is_used": 1.0,
+        "is_month_07": 1.0,
+        "is_month_08": 0.0,
         "log_age_days": math.log(31),
         "log_period_days": math.log(14),
-        "log_horizon_days": math.log(1.75 * N_FUT),
         "propagation": 0.25,
-        "propagation_known": 1.0,
-        "persistence_log2": math.log2(1 + 12 * N_FUT),
     }
-    found = {name: feature(window, name)[0] for name in expected}
-    assert found == pytest.approx(expected, rel=1e-6)
+    assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-4)
+    assert math.isnan(found["plat_c_log_total"])
 
 
-def test_unknown_propagation_is_flagged_and_not_taken_for_zero() -> None:
-    """A9: a propagation index may be missing; 0 and unknown are not the same input."""
-    rows = with_cell(with_cell(ROWS, "propagation", 0, None), "propagation", 1, 0.0)
-    assert feature(rows, "propagation")[:2] == [0, 0]
-    assert feature(rows, "propagation_known")[:2] == [0, 1]
+def test_unknown_is_neither_zero_nor_the_same_as_zero() -> None:
+    """A9: a source that tells no propagation, usages or places is not one without any."""
+    told, untold = by_name(table_of({"propagation": 0.0})), by_name(table_of({"propagation": None}))
+    assert (told["propagation"], told["propagation_known"]) == (0, 1)
+    assert math.isnan(untold["propagation"])
+    assert untold["propagation_known"] == 0
+    silent, mute = by_name(table_of({"usages": [0.0] * 8})), by_name(table_of({"usages": None}))
+    assert silent["log_total_usages"] == 0
+    assert math.isnan(mute["log_total_usages"])
+    assert mute["log_total_accesses"] == silent["log_total_accesses"]
 
 
-@pytest.mark.parametrize(
-    ("column", "value", "what"),
-    [
-        ("clicks", [-1.0] * N_OBS, "clicks has a count that is negative"),
-        ("clicks", [math.nan] * N_OBS, "clicks has a count"),
-        ("usages", [None] * N_OBS, "usages has a count"),
-        ("usages", [math.inf] * N_OBS, "usages has a count"),
-        ("clicks", [1.0] * (N_OBS - 1), "clicks has not 8 bins"),
-        ("usages", [], "usages has not 8 bins"),
-        ("n_obs", 7, "n_obs is not 8"),
-        ("n_fut", 0, "n_fut is not positive"),
-        ("bin_days", 0.0, "bin_days is not positive"),
-        ("bin_days", math.nan, "bin_days is not positive"),
-        ("age_days", -0.5, "age_days is negative"),
-        ("cut", math.inf, "cut is not a number"),
-        ("propagation", 1.5, "propagation is not between 0 and 1"),
-        ("propagation", math.nan, "propagation is not between 0 and 1"),
-    ],
-)
-def test_an_impossible_window_is_refused_by_name(column: str, value: object, what: str) -> None:
-    """A7: what cannot be a window gives no index, and the error names the row."""
-    with pytest.raises(WindowInvalid, match=what) as caught:
-        windows_to_features(with_cell(ROWS, column, 2, value))
-    assert ROWS["sample_id"][2].as_py() in caught.value.where
+def test_every_name_is_there_once() -> None:
+    """A6: a model's bytes name its features; no two share a name."""
+    assert len(set(FEATURE_NAMES)) == N_FEATURES == len(feature_forms(BARE))
 
 
-@pytest.mark.parametrize("value", [None, -1.0, math.nan, math.inf])
-def test_a_label_that_is_not_known_is_refused(value: float | None) -> None:
-    """A6: supervised learning takes only windows whose horizon has passed."""
-    with pytest.raises(WindowInvalid, match="fut_total"):
-        labels(with_cell(ROWS, "fut_total", 1, value))
-
-
-def test_a_table_of_another_schema_is_refused() -> None:
-    """A6: missing columns and wrong types are named before anything is computed."""
-    with pytest.raises(WindowInvalid, match="no column clicks"):
-        windows_to_features(ROWS.drop_columns(["clicks"]))
-    wrong = ROWS.set_column(0, "sample_id", ROWS["clicks"])
-    with pytest.raises(WindowInvalid, match="do not fit"):
-        windows_to_features(wrong)
+def test_rows_of_several_shapes_keep_their_places() -> None:
+    """A6: in a mixed table each row has its own features, means, shape and lengths."""
+    windows = mixed_windows(20, seed=4)
+    found = windows_to_features(windows)
+    assert found.shapes == SHAPES
+    for row, window in enumerate(windows.to_pylist()):
+        expected = feature_forms(window)
+        row_F = dict(zip(FEATURE_NAMES, found.inputs_WF[row].tolist(), strict=True))
+        assert row_F == pytest.approx(expected, rel=1e-5, abs=1e-6, nan_ok=True)
+        assert found.shapes[found.shape_W[row]] == (window["n_obs"], window["n_fut"])
+        assert found.clicks_mean_W[row] == pytest.approx(np.mean(window["clicks"] or [0.0]))
+        assert found.usages_mean_W[row] == pytest.approx(np.mean(window["usages"] or [0.0]))
+        assert found.bin_days_W[row] == window["bin_days"]
+        assert found.persistence_log2_W[row] == pytest.approx(expected["persistence_log2"])
+    propagation = windows["propagation"].to_numpy()
+    assert np.array_equal(found.propagation_W, propagation, equal_nan=True)
 
 
 def test_features_do_not_depend_on_chunks_or_neighbours() -> None:
     """A7: a row's inputs are the same alone, in a slice, and in a table of many chunks."""
-    rows = access_windows(50, seed=6)
+    rows = mixed_windows(20, seed=6)
     whole = windows_to_features(rows).inputs_WF
-    pieces = pa.concat_tables([rows.slice(start, 7) for start in range(0, 50, 7)])
-    assert np.array_equal(windows_to_features(pieces).inputs_WF, whole)
-    assert np.array_equal(windows_to_features(rows.slice(20, 1)).inputs_WF, whole[20:21])
-    assert windows_to_features(rows.slice(0, 0)).inputs_WF.shape == (0, len(FEATURE_NAMES))
+    pieces = pa.concat_tables([rows.slice(start, 7) for start in range(0, 60, 7)])
+    assert np.array_equal(windows_to_features(pieces).inputs_WF, whole, equal_nan=True)
+    for row in range(0, 60, 7):
+        alone = windows_to_features(rows.slice(row, 1)).inputs_WF[0]
+        np.testing.assert_allclose(alone, whole[row], rtol=1e-6)
+    empty = windows_to_features(rows.slice(0, 0))
+    assert (empty.inputs_WF.shape, empty.shapes) == ((0, N_FEATURES), ())
 
 
-def test_the_split_is_that_of_the_digest_of_the_item() -> None:
-    """A6: items are held out by their id alone, the same in every table, and about one in five."""
-    items = [f"case-{i % 700}" for i in range(1000)]
-    expected = [
-        int.from_bytes(hashlib.sha256(f"8:held-out{item}".encode()).digest()[:8], "big")
-        < 0.2 * 2**64
-        for item in items
-    ]
-    assert hold_out_mask(pa.array(items)).tolist() == expected
-    chunked = pa.chunked_array([items[:300], items[300:]])
-    assert hold_out_mask(chunked).tolist() == expected
-    assert 0.15 < np.mean(expected) < 0.25
-    assert hold_out_mask(pa.array(items), salt="other").tolist() != expected
-
-
-def test_no_item_is_in_two_parts() -> None:
-    """A6: no case is both learned from and scored on."""
-    rows = access_windows(400, seed=7)
-    parts = split_windows(rows)
-    items = [
-        set(part["item_id"].to_pylist())
-        for part in (parts.training, parts.validation, parts.held_out)
-    ]
-    assert len(set.union(*items)) == sum(map(len, items))
-    assert parts.training.num_rows + parts.validation.num_rows + parts.held_out.num_rows == 400
-    with pytest.raises(WindowInvalid, match="training"):
-        split_windows(rows.slice(0, 1))
+def test_what_came_after_is_not_looked_at() -> None:
+    """A7: with other labels, or none, the features are bit for bit the same."""
+    rows = access_windows(30, seed=5)
+    changed = with_column(rows, "fut_total", [None] * 30)
+    changed = with_cell(with_cell(changed, "hot", 3, value=True), "surge", 4, value=True)
+    before, after = (windows_to_features(windows).inputs_WF for windows in (rows, changed))
+    assert np.array_equal(before, after, equal_nan=True)
