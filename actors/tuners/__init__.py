@@ -1,0 +1,1 @@
+"""Searches of configurations with Ray Tune: many trials, of which the worst are stopped early."""
