@@ -133,7 +133,7 @@ def test_a_drawn_part_has_the_ranks_of_the_whole(platform: Platform, study: Stud
 def test_the_job_writes_figures_and_a_page(tmp_path: Path, capsys: Any) -> None:
     """A12: evaluation.json is read back whole; the page and the terminal name both regimes."""
     cases = written(tmp_path / "cases.jsonl", published_cases())
-    main("retrieval", [cases], tmp_path / "out", queries=10)
+    main("retrieval", tmp_path / "out", [cases], queries=10)
     kept = Study.model_validate_json((tmp_path / "out" / "evaluation.json").read_bytes())
     assert len(kept.case_ids) == 10
     assert kept.cases == "cases.jsonl"
