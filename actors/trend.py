@@ -71,7 +71,9 @@ class TrendService:
         )
         if content is None:
             return None, report
-        card = second_card(content, n_old=old.num_rows, new=new, dataset_digest=dataset, seed=seed)
+        card = second_card(
+            content, n_learned=report.n_learned, new=new, dataset_digest=dataset, seed=seed
+        )
         return (content, card), report
 
     def backup(self, folder: str) -> list[str]:

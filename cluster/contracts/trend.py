@@ -35,7 +35,9 @@ _FIELDS: Final[list["pa.Field[Any]"]] = [
 ]
 
 WINDOWS: Final = pa.schema(_FIELDS)
-CHANNELS: Final = {
+Channel = Literal["clicks", "usages", "places", "age", "calendar", "propagation"]
+"""Something that a source may tell of its windows."""
+CHANNELS: Final[dict[Channel, tuple[str, ...]]] = {
     "clicks": ("clicks",),
     "usages": ("usages",),
     "places": PLACES,
@@ -156,7 +158,8 @@ class TrendCard(BaseModel):
     converged: bool
     n_train: int
     """Windows with labels."""
-    shapes: tuple[ShapeCard, ...]
+    shapes: tuple[ShapeCard, ...] = ()
+    """None in a card of a release that knew one shape only."""
     config: str = ""
     """Names the settings that it was made with."""
     learning_curve: list[tuple[float, float]]
@@ -210,3 +213,8 @@ class UpdateReport(BaseModel):
     """The same on new ones; below 0 is a gain."""
     old_shapes: tuple[ShapeChange, ...] = ()
     new_shapes: tuple[ShapeChange, ...] = ()
+
+    @property
+    def n_learned(self) -> int:
+        """Windows that the update learned from."""
+        return self.n_gated + self.n_random + self.n_rehearsal

@@ -57,8 +57,12 @@ def record_events(platform: Platform, events: pa.Table) -> Recorded:
     checked, refused = checked_events(events, now=platform.clock.now())
     with platform.ledger.begin() as tx:
         new = event_rows.put_events(tx, checked)
-    if len(platform.history) and platform.history.take(checked) != new:
-        platform.history.clear()  # it lacks events of an earlier batch, and this one named them
+    try:
+        is_whole = not len(platform.history) or platform.history.take(checked) == new
+    except (BufferError, MemoryError):
+        is_whole = False
+    if not is_whole:
+        platform.history.clear()  # what is stored stays stored: memory is filled again from it
     return Recorded(new, events.num_rows - len({r.row for r in refused}) - new, refused)
 
 

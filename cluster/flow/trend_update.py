@@ -97,18 +97,20 @@ def update_files(
             seed=terms.seed,
             gate=terms.gate,
         )
-    card = None if content is None else _card(content, old, new, terms)
+    card = None if content is None else _card(content, new, terms, report)
     if content is not None and card is not None:
         write_model(folder, content, card)
     write_durably(folder / UPDATE, report.model_dump_json(indent=1).encode())
     return card, report, comparison
 
 
-def _card(content: bytes, old: pa.Table, new: pa.Table, terms: "Terms") -> TrendCard:
+def _card(content: bytes, new: pa.Table, terms: "Terms", report: UpdateReport) -> TrendCard:
     from cluster.trend.second import second_card
 
     digest = sha256(to_bytes(new))
-    card = second_card(content, n_old=old.num_rows, new=new, dataset_digest=digest, seed=terms.seed)
+    card = second_card(
+        content, n_learned=report.n_learned, new=new, dataset_digest=digest, seed=terms.seed
+    )
     named = {
         "gate": terms.gate,
         "preset": terms.preset,

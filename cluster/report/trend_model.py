@@ -159,12 +159,12 @@ def verdict(shape: ShapeCard) -> str:
         0: "The network is neither surely better nor surely worse than the linear model",
         -1: "The network is worse than the linear model",
     }[_side(shape)]
-    percent = 100 * change / linear.msle if linear.msle else 0.0
+    figures = f"(MSLE {-change:+.4f}, 95 % interval {-high:+.4f} to {-low:+.4f})"
+    if not _side(shape) or not linear.msle:
+        return f"{found} {figures}."
     side = "lower" if change >= 0 else "higher"
-    return (
-        f"{found}: its error is {abs(percent):.2g} % {side} "
-        f"(MSLE {-change:+.4f}, 95 % interval {-high:+.4f} to {-low:+.4f})."
-    )
+    percent = abs(100 * change / linear.msle)
+    return f"{found}: its error is {percent:.2g} % {side} {figures}."
 
 
 def error_text(shape: ShapeCard) -> str:

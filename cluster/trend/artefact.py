@@ -8,7 +8,7 @@ Shapes: W windows, M members, O outputs.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
@@ -17,10 +17,10 @@ import numpy as np
 import pyarrow as pa
 import safetensors.torch
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 from torch import Tensor
 
-from cluster.contracts.trend import BIN_TOLERANCE, LABELS, WINDOWS, Prediction
+from cluster.contracts.trend import BIN_TOLERANCE, LABELS, WINDOWS, Channel, Prediction
 from cluster.errors import DazzleError, IntegrityError
 from cluster.ids import canonical_json, sha256
 from cluster.trend.calibration import Calibration
@@ -33,6 +33,7 @@ from cluster.trend.windows import Floats, Mask, Rows, Shape, conformed, refuse, 
 FORMAT: Final = "dazzle-trend/2"
 DECIMALS: Final = 6
 """Digits of a published index; far coarser than the rounding of the arithmetic."""
+MAY_BE_UNTOLD: Final = "mean_SF"
 ROWS_MAX: Final = 4096
 """Windows that go through the network at once."""
 INPUT_COLUMNS: Final = [name for name in WINDOWS.names if name not in LABELS]
@@ -45,9 +46,9 @@ class ShapeProfile(BaseModel):
 
     name: str
     """The sources of its windows, or how many there are."""
-    n_obs: int
-    n_fut: int
-    bin_days: tuple[float, float]
+    n_obs: int = Field(ge=1)
+    n_fut: int = Field(ge=1)
+    bin_days: tuple[PositiveFloat, PositiveFloat]
     """Shortest and longest bin in the training windows."""
     hot_threshold_log2: float
     surge_threshold_log2: float
@@ -74,9 +75,9 @@ class Profile(BaseModel):
     parent: str | None = None
     """Version that this one was updated from."""
     seed: int
-    shapes: tuple[ShapeProfile, ...]
+    shapes: tuple[ShapeProfile, ...] = Field(min_length=1)
     """In the order of the network's."""
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[Channel, ...] = ()
     """Channels that it does not look at."""
 
 
@@ -209,23 +210,25 @@ def calibrated(profile: Profile, place_W: Rows, outputs_WO: Floats) -> Forecast:
 def member_outputs(network: TrendNetwork, features: Features, place_W: Rows) -> Floats:
     """Run a network as it will run once it is published: in float64, shape [M, W, O]."""
     exact = deepcopy(network).cpu().double().eval()
-    n = len(place_W)
-    outputs_MWO = np.empty((N_MEMBERS, n, N_OUTPUTS))
-    with torch.inference_mode():
-        for start in range(0, n, ROWS_MAX):
-            rows = slice(start, start + ROWS_MAX)
-            inputs_BF = torch.from_numpy(features.inputs_WF[rows].astype(np.float64))
-            outputs_MBO = exact(inputs_BF, torch.from_numpy(place_W[rows]))
-            outputs_MWO[:, rows] = outputs_MBO.numpy()
-    return outputs_MWO
+    return _in_parts(exact, np.empty((N_MEMBERS, len(place_W), N_OUTPUTS)), features, place_W)
 
 
 def linear_outputs(network: TrendNetwork, features: Features, place_W: Rows) -> Floats:
     """Return every member's linear forecast of y alone, in float64, shape [M, W]."""
     exact = deepcopy(network).cpu().double().eval()
+    return _in_parts(exact.linear, np.empty((N_MEMBERS, len(place_W))), features, place_W)
+
+
+def _in_parts(
+    run: Callable[[Tensor, Tensor], Tensor], found_MW: Floats, features: Features, place_W: Rows
+) -> Floats:
+    """Fill an array of shape [M, W, ...] with what is found of some windows at a time."""
     with torch.inference_mode():
-        inputs_WF = torch.from_numpy(features.inputs_WF.astype(np.float64))
-        return np.asarray(exact.linear(inputs_WF, torch.from_numpy(place_W)).numpy())
+        for start in range(0, len(place_W), ROWS_MAX):
+            rows = slice(start, start + ROWS_MAX)
+            inputs_BF = torch.from_numpy(features.inputs_WF[rows].astype(np.float64))
+            found_MW[:, rows] = run(inputs_BF, torch.from_numpy(place_W[rows])).numpy()
+    return found_MW
 
 
 def input_digests(windows: pa.Table) -> list[str]:
@@ -259,11 +262,25 @@ def load(content: bytes) -> TrendModel:
         profile = Profile.model_validate(about["profile"])
         with torch.device("meta"):  # no random weights are drawn only to be replaced
             network = TrendNetwork(TrendNetworkConfig(**about["network"]), len(profile.shapes))
+        _require_finite(tensors)
         network.load_state_dict(tensors, assign=True)
     except (KeyError, TypeError, RuntimeError, ValidationError, DazzleError) as error:
         what = f"the parts of the model do not fit together: {error}"
         raise IntegrityError(what, "trend model", "Publish it again.") from None
     return TrendModel(network.double().eval(), profile, sha256(content))
+
+
+def _require_finite(tensors: Mapping[str, Tensor]) -> None:
+    """Check that weights are numbers in float32; only the mean of what is never told is none.
+
+    Raises:
+        TypeError: one is not.
+    """
+    for name, tensor in tensors.items():
+        usable = tensor.isfinite() | (tensor.isnan() if name == MAY_BE_UNTOLD else False)
+        if tensor.dtype != torch.float32 or not bool(usable.all()):
+            what = f"{name} is not made of finite numbers in float32"
+            raise TypeError(what)
 
 
 def pack(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> bytes:
@@ -287,7 +304,8 @@ def unpack(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
         about: dict[str, Any] = json.loads(sealed)["about"]
         # Written again it has its digest anew, and every byte of it, be it white space.
         intact = pack(tensors, about) == content
-    except (safetensors.SafetensorError, KeyError, TypeError, ValueError):
+        intact = intact and isinstance(about, dict)
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError, RecursionError):
         intact = False
     if not intact:
         what = "the bytes are damaged or are not a file of Dazzle"

@@ -4,13 +4,13 @@ Three: the period goes on as it was; a log-linear regression on its accesses (Sz
 2010); linear models on all features of the network. On some data the last is the best of all, so
 it stays beside every version as a challenger.
 
-Each is fitted five times, without the items that one member of the network keeps apart, and
-scored on those: the same windows, and the same items to learn from.
+Beside the network each is fitted five times: on the windows that one member learns from, to be
+scored on those that it keeps apart.
 
 Shapes: W windows of one shape, F features.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -19,8 +19,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from cluster.errors import WindowInvalid
-from cluster.trend.folds import N_MEMBERS
-from cluster.trend.windows import Floats, Mask, Rows
+from cluster.trend.folds import N_MEMBERS, Folds
+from cluster.trend.windows import Floats, Mask
 
 PERSISTENCE: Final = "persistence"
 SZABO_HUBERMAN: Final = "szabo_huberman"
@@ -30,10 +30,17 @@ RIDGE: Final = 30.0
 
 Fit = Callable[[Mask, Mask], Floats]
 """Learns from some windows, forecasts others."""
+Tasks = Sequence[tuple[Mask, Mask]]
+"""Windows to learn from, and others to be asked about; each window is asked about at most once."""
+
+
+def tasks_of(folds: Folds) -> Tasks:
+    """Return what each member of the network learns from, and what it keeps apart."""
+    return [(folds.training_MW[member], folds.member_W == member) for member in range(N_MEMBERS)]
 
 
 def forecasts(
-    inputs_WF: Floats, persistence_W: Floats, y_W: Floats, member_W: Rows
+    inputs_WF: Floats, persistence_W: Floats, y_W: Floats, tasks: Tasks
 ) -> dict[str, Floats]:
     """Return each baseline's forecast of y for windows that it did not learn from.
 
@@ -41,37 +48,36 @@ def forecasts(
         inputs_WF: features; NaN where a source tells nothing.
         persistence_W: log2(1 + accesses) if the period just went on.
         y_W: what came.
-        member_W: the part that each window is kept apart with.
+        tasks: who is asked about what, knowing what; NaN where nobody is.
     """
     filled_WF, recent_W1 = _filled(inputs_WF), persistence_W[:, None]
     return {
         PERSISTENCE: persistence_W,
-        SZABO_HUBERMAN: _kept_apart(member_W, _regression(1e-6, recent_W1, y_W)),
-        LINEAR: _kept_apart(member_W, _regression(RIDGE, filled_WF, y_W)),
+        SZABO_HUBERMAN: _answers(tasks, len(persistence_W), _regression(1e-6, recent_W1, y_W)),
+        LINEAR: _answers(tasks, len(persistence_W), _regression(RIDGE, filled_WF, y_W)),
     }
 
 
 def chances(
-    inputs_WF: Floats, persistence_W: Floats, is_label_W: Mask, member_W: Rows
+    inputs_WF: Floats, persistence_W: Floats, is_label_W: Mask, tasks: Tasks
 ) -> dict[str, Floats]:
     """Return the chance of a label by logistic regressions on what each baseline sees."""
     filled_WF, recent_W1 = _filled(inputs_WF), persistence_W[:, None]
     return {
         PERSISTENCE: persistence_W,
-        SZABO_HUBERMAN: _kept_apart(member_W, _classification(recent_W1, is_label_W)),
-        LINEAR: _kept_apart(member_W, _classification(filled_WF, is_label_W)),
+        SZABO_HUBERMAN: _answers(tasks, len(persistence_W), _classification(recent_W1, is_label_W)),
+        LINEAR: _answers(tasks, len(persistence_W), _classification(filled_WF, is_label_W)),
     }
 
 
-def _kept_apart(member_W: Rows, fit: Fit) -> Floats:
-    forecast_W = np.empty(len(member_W))
-    for member in range(N_MEMBERS):
-        asked_W = member_W == member
-        if asked_W.all() and asked_W.any():
-            what = "a baseline has no windows to learn from: all are kept apart together"
+def _answers(tasks: Tasks, n_windows: int, fit: Fit) -> Floats:
+    forecast_W = np.full(n_windows, np.nan)
+    for known_W, asked_W in tasks:
+        if asked_W.any() and not known_W.any():
+            what = "a baseline has no windows to learn from"
             raise WindowInvalid(what, "trend baselines", "Give windows of more items.")
         if asked_W.any():
-            forecast_W[asked_W] = fit(~asked_W, asked_W)
+            forecast_W[asked_W] = fit(known_W, asked_W)
     return forecast_W
 
 

@@ -1,16 +1,16 @@
 """How a first model is trained, as a scientist writes it down: JSON, with bounds on every field."""
 
 from dataclasses import asdict, replace
-from typing import Final, Literal
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from cluster.contracts.trend import Channel
 from cluster.errors import SettingInvalid
 from cluster.ids import canonical_json
 from cluster.trend.fit import FitConfig
-from cluster.trend.network import TrendNetworkConfig
+from cluster.trend.network import DEPTH_MAX, WIDTH_MAX, TrendNetworkConfig
 
-Channel = Literal["clicks", "usages", "places", "age", "calendar", "propagation"]
 _DEFAULT: Final = FitConfig()
 _STRICT: Final = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -20,8 +20,8 @@ class _Network(BaseModel):
 
     model_config = _STRICT
 
-    width: int = Field(_DEFAULT.network.width, ge=1, le=4096)
-    depth: int = Field(_DEFAULT.network.depth, ge=1, le=64)
+    width: int = Field(_DEFAULT.network.width, ge=1, le=WIDTH_MAX)
+    depth: int = Field(_DEFAULT.network.depth, ge=1, le=DEPTH_MAX)
     dropout: float = Field(_DEFAULT.network.dropout, ge=0, lt=1)
     input_limit: float = Field(_DEFAULT.network.input_limit, gt=0, le=1000)
 

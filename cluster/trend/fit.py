@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cluster.contracts.trend import Channel
 from cluster.errors import Conflict, Fault
 from cluster.ids import canonical_json, sha256
 from cluster.trend.artefact import pack, unpack
@@ -58,7 +59,7 @@ class FitConfig:
     label_weight: float = 0.3
     """Weight of the label losses beside the squared error of log2(1 + accesses)."""
     seed: int = 0
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[Channel, ...] = ()
     """Channels that the model does not look at, of ``CHANNELS``."""
 
 

@@ -152,11 +152,10 @@ def _rivals(known: Exam, asked: Exam) -> dict[str, Scores]:
         )
     )
     is_asked_R: Mask = np.arange(len(y_R)) >= len(known)
-    # A baseline learns from all but the part that it is asked about: here, from the earlier ones.
-    part_R = is_asked_R.astype(np.int64)
-    y = baselines.forecasts(inputs_RF, recent_R, y_R, part_R)
-    hot = baselines.chances(inputs_RF, recent_R, hot_R, part_R)
-    surge = baselines.chances(inputs_RF, recent_R, surge_R, part_R)
+    tasks = [(~is_asked_R, is_asked_R)]
+    y = baselines.forecasts(inputs_RF, recent_R, y_R, tasks)
+    hot = baselines.chances(inputs_RF, recent_R, hot_R, tasks)
+    surge = baselines.chances(inputs_RF, recent_R, surge_R, tasks)
     return {
         name: Scores(
             y_W=y[name][is_asked_R],

@@ -28,6 +28,7 @@ import torch
 from cluster.contracts.trend import ShapeChange, UpdateReport
 from cluster.trend.artefact import Profile, ShapeProfile, TrendModel, member_outputs, save
 from cluster.trend.exam import Exam
+from cluster.trend.folds import N_MEMBERS
 from cluster.trend.lesson import prepare
 from cluster.trend.metrics import interval
 from cluster.trend.network import TrendNetwork, Y, grown, reproducible
@@ -40,7 +41,7 @@ Gate = Literal["propagation", "usages", "none"]
 GATED_MIN: Final = 20
 """Gated windows of which at least an update is made."""
 GUARD_MIN: Final = 20
-"""Windows that the guard set must have, of the old and of the new."""
+"""Items that the guard set must have, of the old and of the new."""
 USAGES_QUANTILE: Final = 0.75
 STRIDES: Final = (1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 """Shares of the way from the first weights to the learned ones that are tried."""
@@ -159,7 +160,7 @@ def update(  # noqa: PLR0913 - the model, both sets of windows, and the presets 
             role="second",
             parent=first.version,
             seed=seed,
-            shapes=recalibrated(pools.shapes, answers),
+            shapes=recalibrated(_widened(pools, choice), answers),
             left_out=first.profile.left_out,
         )
         return save(network, profile), report
@@ -234,13 +235,17 @@ def _by_shape(error_W: Floats, exam: Exam) -> float:
     return sum(means) / len(means) if means else 0.0
 
 
-def _validation_error(network: TrendNetwork, exam: Exam) -> float:
-    """Return the error on windows by which members stop, each by its member."""
+def _validation_errors(network: TrendNetwork, exam: Exam) -> Floats:
+    """Return each member's error on the windows by which it stops, shapes alike, shape [M]."""
     part = exam.at(np.asarray(exam.folds.validation_MW.any(axis=0)))
     outputs_MW = member_outputs(network, part.features, part.place_W)[..., Y]
-    member_W = part.folds.validation_MW.argmax(axis=0)
-    error_W = (outputs_MW[member_W, np.arange(len(part))] - part.labels.y_W) ** 2
-    return _by_shape(error_W, part)
+    error_MW = (outputs_MW - part.labels.y_W) ** 2
+    return np.array(
+        [
+            _by_shape(error_MW[member, rows_W], part.at(rows_W))
+            for member, rows_W in enumerate(part.folds.validation_MW)
+        ]
+    )
 
 
 def _obstacle(choice: Choice, pools: Pools, gate: Gate) -> str:
@@ -252,11 +257,9 @@ def _obstacle(choice: Choice, pools: Pools, gate: Gate) -> str:
             "none": "new windows",
         }[gate]
         return f"too few {whose}: {len(choice.gated)} of {GATED_MIN}"
-    if min(len(pools.old), len(pools.new)) < GUARD_MIN:
-        return (
-            f"too few guard windows: {len(pools.old)} old and {len(pools.new)} new "
-            f"of {GUARD_MIN} each"
-        )
+    n_old, n_new = (len(exam.items.unique()) for exam in (pools.old, pools.new))
+    if min(n_old, n_new) < GUARD_MIN:
+        return f"too few items to guard by: {n_old} old and {n_new} new of {GUARD_MIN} each"
     return ""
 
 
@@ -279,20 +282,27 @@ def _stride(
 ) -> TrendNetwork:
     """Go from the start towards the learned weights as far as is best for validation items.
 
-    Best is the lowest sum of the errors on old and new ones, so that little is not gained for
-    much, among the strides that keep the rise on old ones within a part of the bound; where none
-    does, the shortest.
+    Each member goes as far as its own say. Best is the lowest sum of the errors on old and new
+    ones, so that little is not gained for much, among the strides that keep the rise on old ones
+    within a part of the bound; where none does, the shortest.
     """
-    bound = _validation_error(start, pools.old) + BOUND_SHARE * forgetting_max
-    candidates = [_between(start, learned, share, pools.met) for share in STRIDES]
-    old = [_validation_error(network, pools.old) for network in candidates]
-    within = [place for place, error in enumerate(old) if error <= bound] or [len(old) - 1]
-    sums = {place: old[place] + _validation_error(candidates[place], pools.new) for place in within}
-    return candidates[min(sums, key=sums.__getitem__)]
+    bound_M = _validation_errors(start, pools.old) + BOUND_SHARE * forgetting_max
+    old, new = [], []
+    for share in STRIDES:
+        network = _between(start, learned, np.full(N_MEMBERS, share), pools.met)
+        old.append(_validation_errors(network, pools.old))
+        new.append(_validation_errors(network, pools.new))
+    old_KM, new_KM = np.array(old), np.array(new)
+    within_KM = old_KM <= bound_M
+    within_KM[-1] |= ~within_KM.any(axis=0)
+    chosen_M = np.where(within_KM, old_KM + new_KM, np.inf).argmin(axis=0)
+    return _between(start, learned, np.array(STRIDES)[chosen_M], pools.met)
 
 
-def _between(start: TrendNetwork, learned: TrendNetwork, share: float, met: range) -> TrendNetwork:
-    """Return the network with weights that lie this share of the way between two others.
+def _between(
+    start: TrendNetwork, learned: TrendNetwork, share_M: Floats, met: range
+) -> TrendNetwork:
+    """Return the network whose members lie these shares of the way between two others.
 
     What belongs to a shape that is new goes all the way: no other forecast depends on it.
     """
@@ -300,10 +310,23 @@ def _between(start: TrendNetwork, learned: TrendNetwork, share: float, met: rang
     ahead, places = dict(learned.named_parameters()), list(met)
     with torch.no_grad():
         for name, weights in network.named_parameters():
-            weights.lerp_(ahead[name], share)
+            for member, share in enumerate(share_M.tolist()):
+                weights[member] = torch.lerp(weights[member], ahead[name][member], share)
             if name in OF_SHAPES:
                 weights[:, places] = ahead[name][:, places]
     return network.eval()
+
+
+def _widened(pools: Pools, choice: Choice) -> tuple[ShapeProfile, ...]:
+    """Return the shapes with the lengths of bins that the update has learned from."""
+    learned = pools.new.at(np.concatenate([choice.gated, choice.random]))
+    found = list(pools.shapes)
+    for place in np.unique(learned.place_W).tolist():
+        days = learned.features.bin_days_W[learned.place_W == place]
+        shortest, longest = found[place].bin_days
+        ends = (min(shortest, float(days.min())), max(longest, float(days.max())))
+        found[place] = found[place].model_copy(update={"bin_days": ends})
+    return tuple(found)
 
 
 def _report(terms: Terms, course: Course, reason: str) -> UpdateReport:
@@ -318,7 +341,7 @@ def _report(terms: Terms, course: Course, reason: str) -> UpdateReport:
         gate=terms.gate,
         propagation_preset=terms.preset,
         forgetting_max=terms.forgetting_max,
-        loss_data_mean=float(choice.loss_data.mean()) if len(choice.loss_data) else 0.0,
+        loss_data_mean=float(choice.loss_data_MG.mean()) if len(choice.gated) else 0.0,
         old_before=before.old,
         old_after=after.old,
         new_before=before.new,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from cluster.contracts.trend import Channel
 from cluster.trend.artefact import ShapeProfile
 from cluster.trend.exam import Exam
 from cluster.trend.features import Features, windows_to_features
@@ -24,7 +25,7 @@ class Lesson:
 
 
 def prepare(
-    windows: pa.Table, known: Sequence[ShapeProfile] = (), left_out: Collection[str] = ()
+    windows: pa.Table, known: Sequence[ShapeProfile] = (), left_out: Collection[Channel] = ()
 ) -> Lesson:
     """Divide windows with labels among the members, and see which shapes there are.
 
@@ -44,12 +45,10 @@ def prepare(
     places = {profile.shape: place for place, profile in enumerate(known)}
     shapes = list(known)
     for place, shape in enumerate(features.shapes):
-        found = _described(table, features, place, limits[shape])
         if shape in places:
-            shapes[places[shape]] = _widened(known[places[shape]], found)
             continue
         places[shape] = len(shapes)
-        shapes.append(found)
+        shapes.append(_described(table, features, place, limits[shape]))
         require_all(folds.at(features.shape_W == place), str(shape))
     if not shapes:
         require_all(folds, "access windows")
@@ -78,9 +77,3 @@ def _described(table: pa.Table, features: Features, place: int, limits: Threshol
         hot_threshold_log2=limits.hot,
         surge_threshold_log2=limits.surge,
     )
-
-
-def _widened(known: ShapeProfile, found: ShapeProfile) -> ShapeProfile:
-    """Return a known shape with the lengths of bins that were met since."""
-    (shortest, longest), (low, high) = known.bin_days, found.bin_days
-    return known.model_copy(update={"bin_days": (min(shortest, low), max(longest, high))})

@@ -30,6 +30,8 @@ TOP_DECILE_LOGIT: Final = -2.197
 """Logit of one in ten, where the labels start."""
 DEVIATION_MIN: Final = 1e-4
 """A feature that varies less than this did not vary."""
+WIDTH_MAX: Final = 4096
+DEPTH_MAX: Final = 64
 RIDGE: Final = 30.0
 """Penalty of the regression, in windows."""
 ERROR_MIN_LOG2: Final = 0.1
@@ -52,8 +54,12 @@ class TrendNetworkConfig:
 
     def __post_init__(self) -> None:
         """Refuse a shape that cannot be built."""
-        if min(self.width, self.depth) < 1 or not 0 <= self.dropout < 1 or self.input_limit <= 0:
-            remedy = "Width and depth are 1 or more, dropout is below 1, the limit is positive."
+        sizes_fit = 1 <= self.width <= WIDTH_MAX and 1 <= self.depth <= DEPTH_MAX
+        if not sizes_fit or not 0 <= self.dropout < 1 or self.input_limit <= 0:
+            remedy = (
+                f"Width is 1 to {WIDTH_MAX}, depth 1 to {DEPTH_MAX}, dropout from 0 and below 1, "
+                "the limit positive."
+            )
             raise SettingInvalid(f"{self}", "trend network", remedy)  # noqa: EM102 - the values
 
 

@@ -200,12 +200,12 @@ def _reliability(hot_W: Mask, stated_W: Floats) -> tuple[ReliabilityBin, ...]:
 
 def _rivals(exam: Exam) -> dict[str, Scores]:
     """Return the forecasts of the baselines for the windows of one shape."""
-    features, came, member_W = exam.features, exam.labels, exam.folds.member_W
+    features, came, tasks = exam.features, exam.labels, baselines.tasks_of(exam.folds)
     inputs_WF = features.inputs_WF.astype(np.float64)
     recent_W = features.persistence_log2_W
-    y = baselines.forecasts(inputs_WF, recent_W, came.y_W, member_W)
-    hot = baselines.chances(inputs_WF, recent_W, came.hot_W, member_W)
-    surge = baselines.chances(inputs_WF, recent_W, came.surge_W, member_W)
+    y = baselines.forecasts(inputs_WF, recent_W, came.y_W, tasks)
+    hot = baselines.chances(inputs_WF, recent_W, came.hot_W, tasks)
+    surge = baselines.chances(inputs_WF, recent_W, came.surge_W, tasks)
     return {
         name: Scores(
             y_W=y[name],

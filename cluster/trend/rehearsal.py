@@ -60,8 +60,8 @@ class Choice:
     gated: Rows
     random: Rows
     rehearsal: Rows
-    loss_data: Floats
-    """Loss of the third index on each gated window."""
+    loss_data_MG: Floats
+    """Loss of every member's third index on each gated window."""
 
 
 @dataclass(frozen=True)
@@ -123,28 +123,28 @@ def learn(
     return network.eval()
 
 
-def loss_weights(loss_data_G: Floats, may_MG: Mask) -> Floats:
+def loss_weights(loss_data_MG: Floats, may_MG: Mask) -> Floats:
     """Return how much each gated window counts for each member, shape [M, G].
 
     A window counts by its loss over the mean loss of those that the member may learn from.
 
     Args:
-        loss_data_G: loss of the third index on each gated window.
+        loss_data_MG: loss of the member's third index on each gated window.
         may_MG: the member may learn from the window.
     """
-    mean_M = may_MG @ loss_data_G / np.maximum(may_MG.sum(axis=1), 1)
-    relative_MG = loss_data_G / np.maximum(mean_M, 1e-12)[:, None]
+    mean_M = (may_MG * loss_data_MG).sum(axis=1) / np.maximum(may_MG.sum(axis=1), 1)
+    relative_MG = loss_data_MG / np.maximum(mean_M, 1e-12)[:, None]
     return np.asarray(np.clip(relative_MG, *LOSS_WEIGHT_RANGE))
 
 
 def _loss_data(first: TrendNetwork, new: Exam, gated: Rows) -> Floats:
-    """Return the loss of the third index on each gated window (S542, S543): mean over members."""
+    """Return the loss of every member's third index on each gated window (S542, S543), [M, G]."""
     part = new.at(gated)
     outputs_MBO = torch.from_numpy(member_outputs(first, part.features, part.place_W))
     targets_MBO = torch.from_numpy(part.targets_WO().astype(np.float64)).expand(N_MEMBERS, -1, -1)
     error_MB = first.error_MS[:, torch.from_numpy(part.place_W)].double()
     loss_MB = window_loss(outputs_MBO, targets_MBO, error_MB, LABEL_WEIGHT)
-    return np.asarray(loss_MB.mean(dim=0).numpy(), dtype=np.float64)
+    return np.asarray(loss_MB.numpy(), dtype=np.float64)
 
 
 def _lesson(start: TrendNetwork, old: Exam, new: Exam, choice: Choice, recipe: Recipe) -> _Lesson:
@@ -152,7 +152,7 @@ def _lesson(start: TrendNetwork, old: Exam, new: Exam, choice: Choice, recipe: R
     fresh, known = new.at(np.concatenate([choice.gated, choice.random])), old.at(choice.rehearsal)
     may_MB = np.concatenate([fresh.folds.training_MW, known.folds.training_MW], axis=1)
     weight_MB, n_gated = may_MB.astype(np.float64), len(choice.gated)
-    weight_MB[:, :n_gated] *= loss_weights(choice.loss_data, may_MB[:, :n_gated])
+    weight_MB[:, :n_gated] *= loss_weights(choice.loss_data_MG, may_MB[:, :n_gated])
     first_MBO = np.concatenate(
         [member_outputs(start, part.features, part.place_W) for part in (fresh, known)], axis=1
     )

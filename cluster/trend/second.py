@@ -8,13 +8,13 @@ from cluster.trend.publish import examine, shape_cards
 
 
 def second_card(
-    content: bytes, *, n_old: int, new: pa.Table, dataset_digest: str, seed: int
+    content: bytes, *, n_learned: int, new: pa.Table, dataset_digest: str, seed: int
 ) -> TrendCard:
     """Describe an accepted second model.
 
     Args:
         content: the model's bytes.
-        n_old: windows that the first model had.
+        n_learned: windows that the update learned from.
         new: windows of the update; the figures are made on them, each by the member that keeps
             its item apart.
         dataset_digest: what names the new windows.
@@ -29,7 +29,7 @@ def second_card(
         seed=seed,
         epochs=0,
         converged=True,
-        n_train=n_old + new.num_rows,
+        n_train=n_learned,
         shapes=shape_cards(model, examine(model, new)),
         learning_curve=[],
     )

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from cluster.contracts.trend import CHANNELS, PLACES, WINDOWS
+from cluster.contracts.trend import CHANNELS, PLACES, WINDOWS, Channel
 from cluster.errors import WindowInvalid
 
 Floats = NDArray[np.float64]
@@ -79,7 +79,7 @@ def conformed(windows: pa.Table) -> pa.Table:
         raise WindowInvalid(what, "access windows", "Cast them first.") from None
 
 
-def without(windows: pa.Table, channels: Collection[str]) -> pa.Table:
+def without(windows: pa.Table, channels: Collection[Channel]) -> pa.Table:
     """Return the windows as if their source did not tell some ``CHANNELS``."""
     table = conformed(windows)
     for column in (column for channel in channels for column in CHANNELS[channel]):

@@ -50,7 +50,7 @@ def test_every_step_left_its_result(undisturbed: FlowResult) -> None:
             case.case_id for case in platform.screening.rare
         }
         assert any(summary.index > 0 for summary in platform.propagation)
-    assert undisturbed.first_model.held_out.n > 0
+    assert undisturbed.first_model.shapes[0].held_out.n > 0
     assert any(shared.related for p in undisturbed.platforms for shared in p.shared)
 
 

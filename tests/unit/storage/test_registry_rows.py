@@ -113,3 +113,14 @@ def test_a_model_of_another_configuration_is_another_model() -> None:
     made = card("v1").model_copy(update={"config": "ten epochs"})
     assert model_of([made], "set", 1, None, "ten epochs") == made
     assert model_of([made], "set", 1, None, "more") is None
+
+
+def test_a_card_of_an_earlier_release_is_read() -> None:
+    """B3: a registry that an earlier release wrote still lists its models."""
+    written = (
+        '{"version":"v1","role":"first","parent":null,"dataset_digest":"set","seed":1,"epochs":9,'
+        '"converged":true,"hot_threshold_log2":3.0,"period_days":[7.0,28.0],"n_train":1,'
+        '"held_out":{"n":1,"msle":0.5},"baselines":{},"config":"","learning_curve":[]}'
+    )
+    kept = TrendCard.model_validate_json(written)
+    assert (kept.version, kept.shapes) == ("v1", ())

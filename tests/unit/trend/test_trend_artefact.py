@@ -207,3 +207,19 @@ def test_no_windows_give_no_predictions() -> None:
     assert model().predict(ROWS.slice(0, 0)) == []
     assert model().forecast(ROWS.slice(0, 0), windows_to_features(ROWS.slice(0, 0))).y_W.size == 0
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(value: float) -> None:
+    """A7: a model that could only forecast nonsense never serves, however well it is sealed."""
+    tensors, about = unpack(content())
+    broken = tensors | {"heads": torch.full_like(tensors["heads"], value)}
+    with pytest.raises(IntegrityError, match="finite"):
+        load(pack(broken, about))
+    with pytest.raises(IntegrityError, match="finite"):
+        load(pack(tensors | {"level": tensors["level"].int()}, about))
+    with pytest.raises(IntegrityError, match="do not fit"):
+        load(pack(tensors, about | {"profile": about["profile"] | {"left_out": ["nonsense"]}}))
+    deep = about["network"] | {"depth": 200_000}
+    with pytest.raises(IntegrityError, match="do not fit"):
+        load(pack(tensors, about | {"network": deep}))
