@@ -12,6 +12,7 @@ import typer
 
 from cluster.errors import InputError
 from cluster.flow.trend_files import forecast_table, open_model
+from cluster.storage.trend_models import CARD, WEIGHTS
 from cluster.storage.windows import read_windows, write_forecasts
 from jobs import shell
 
@@ -22,7 +23,9 @@ def main(
     out: Annotated[Path, typer.Option(help="Parquet file of the forecasts")],
 ) -> None:
     shell.out_file(out)
-    if out.resolve() in {windows.resolve(), model.resolve()}:
+    folder = model if model.is_dir() else model.parent
+    read = {windows, model, folder / WEIGHTS, folder / CARD}
+    if out.resolve() in {path.resolve() for path in read}:
         what = f"{out} is what is read"
         raise InputError(what, "--out", "Name another file.")
     opened = open_model(model)

@@ -77,6 +77,11 @@ def run_job(main: Callable[..., None]) -> None:
         told = getattr(error, "cause", error)  # an error of an actor comes with its stack around it
         console(stderr=True).print(literal(str(told), style="red"), soft_wrap=True)
         raise SystemExit(EXIT_INPUT if isinstance(error, InputError) else EXIT_FAULT) from None
+    except OSError as error:
+        text = f"{type(error).__name__}: {error.strerror or error} ({error.filename})"
+        told = f"{text}. Make room or name another place."
+        console(stderr=True).print(literal(told, style="red"), soft_wrap=True)
+        raise SystemExit(EXIT_FAULT) from None
 
 
 def settings_from(pairs: list[str]) -> Settings:

@@ -56,9 +56,11 @@ def main(
     if publish:
         _publish(windows, out, publish, chosen)
         return
+    from cluster.trend.lesson import prepare
     from cluster.trend.search import plan_search
 
     found = read_windows(windows)
+    prepare(found)  # what cannot be learned from leaves no search behind
     shell.out_folder(out)
     plan = plan_search(
         windows=windows.name,

@@ -272,7 +272,9 @@ def draw_errors(shape: ShapeCard) -> "Figure":
         )
     names = [NAMES.get(name, plain(name)) for name in forecasts]
     figure.update_yaxes(range=[len(names) - 0.5, -0.5], **name_ticks(names))
-    figure.update_xaxes(title_text="MSLE, less is better", **_error_axis(list(forecasts.values())))
+    axis = _error_axis(list(forecasts.values()))
+    scale = ", log scale" if axis.get("type") == "log" else ""
+    figure.update_xaxes(title_text=f"MSLE, less is better{scale}", **axis)
     return figure
 
 

@@ -17,7 +17,7 @@ from cluster.storage.files import write_durably
 WEIGHTS: Final = "model.safetensors"
 CARD: Final = "card.json"
 WEIGHTS_BYTES_MAX: Final = 1 << 30
-_AGAIN: Final = "Start fit_trend again with the same options."
+_AGAIN: Final = "Restore it, or make it again with the job that wrote it."
 
 
 def write_model(folder: Path, content: bytes, card: TrendCard) -> None:

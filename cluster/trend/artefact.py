@@ -130,7 +130,12 @@ class TrendModel:
             f"{known.name}: {known.shape}, of {known.bin_days[0]:.3g} to {known.bin_days[1]:.3g} d"
             for known in self.profile.shapes
         )
-        refuse(windows, f"the model was trained for other windows ({trained})", place_W < 0)
+        unlike_W = place_W < 0
+        if unlike_W.any():
+            row = int(unlike_W.argmax())
+            asked = f"{features.shapes[features.shape_W[row]]}, of {features.bin_days_W[row]:.3g} d"
+            what = f"the model was trained for other windows ({trained}) than this one ({asked})"
+            refuse(windows, what, unlike_W)
         return place_W
 
     def forecast(self, windows: pa.Table, features: Features) -> Forecast:

@@ -89,4 +89,6 @@ def require_all(folds: Folds, name: str) -> None:
     short = [what for what, count in least.items() if count == 0]
     if short:
         what = f"a member of the network has no windows {short[0]}"
-        raise WindowInvalid(what, name, "Give windows of more items; some sixty are enough.")
+        raise WindowInvalid(
+            what, name, "Give windows of more items, some sixty are enough, or leave these out."
+        )

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from cluster.errors import WindowInvalid
 from cluster.trend.features import Features
 from cluster.trend.windows import Floats, Mask, Shape, conformed, numbers, refuse
 
@@ -50,6 +51,9 @@ def outcomes(windows: pa.Table) -> Floats:
         WindowInvalid: a total is not known yet, negative or not a number.
     """
     table = conformed(windows)
+    if table.num_rows and table["fut_total"].null_count == table.num_rows:
+        what = "no window tells fut_total, the accesses that came after it"
+        raise WindowInvalid(what, "access windows", "To train or score, give that column.")
     total = numbers(table, "fut_total")
     refuse(table, "fut_total is null, negative or not finite", ~((total >= 0) & (total < np.inf)))
     return np.log2(1 + total)

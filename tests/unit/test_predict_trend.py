@@ -1,6 +1,7 @@
 """Forecasts for a file of access windows, as a scientist asks for them."""
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from pyarrow import parquet
 
 from cluster.ids import sha256
-from cluster.storage.trend_models import WEIGHTS, write_model
+from cluster.storage.trend_models import CARD, WEIGHTS, write_model
 from cluster.trend.artefact import load
 from cluster.trend.fit import FitConfig
 from cluster.trend.publish import fit
@@ -176,11 +177,30 @@ def test_what_is_read_is_not_written_over(
     """A7: windows or weights named as the output by mistake are still there afterwards."""
     path = tmp_path / "windows.parquet"
     parquet.write_table(ROWS, path)
-    for out in (path, trained / WEIGHTS):
-        words = ["--model", trained / WEIGHTS, "--windows", path, "--out", out]
+    both = (trained, trained / WEIGHTS)
+    for model, out in product(both, (path, trained / WEIGHTS, trained / CARD)):
+        words = ["--model", model, "--windows", path, "--out", out]
         monkeypatch.setattr("sys.argv", ["predict_trend", *map(str, words)])
         before = out.read_bytes()
         with pytest.raises(SystemExit) as ended:
             shell.run_job(predict_trend.main)
         assert ended.value.code == 2 and out.read_bytes() == before
         assert "is what is read" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_one_clear_line(
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A7: a write that fails at the end is a line with its place, not a stack."""
+    path = tmp_path / "windows.parquet"
+    parquet.write_table(ROWS, path)
+    words = ["--model", trained, "--windows", path, "--out", "/proc/forecasts.parquet"]
+    monkeypatch.setattr("sys.argv", ["predict_trend", *map(str, words)])
+    with pytest.raises(SystemExit) as ended:
+        shell.run_job(predict_trend.main)
+    told = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert "name another place" in told and "Traceback" not in told

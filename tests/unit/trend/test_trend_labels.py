@@ -108,3 +108,10 @@ def test_where_most_windows_are_silent_silence_is_no_surge() -> None:
     silent = with_column(silent, "usages", [[0.0] * 8] * 200)
     silent = with_column(silent, "fut_total", [float(row < 5) * 9 for row in range(200)])
     assert labelled(silent)[0].surge_W.tolist() == [row < 5 for row in range(200)]
+
+
+def test_windows_that_tell_no_future_at_all_are_said_to() -> None:
+    """A6: without the column of what came, the message is about the column, not about one row."""
+    with pytest.raises(WindowInvalid, match="no window tells fut_total") as caught:
+        outcomes(with_column(ROWS, "fut_total", [None] * 200))
+    assert "give that column" in caught.value.remedy
