@@ -119,7 +119,7 @@ class Halving(ASHAScheduler):
         for epochs, loss in (trial.last_result or {}).get(CURVE, ()):
             super().on_trial_result(tune_controller, trial, {EPOCHS: epochs, LOSS: loss})
 
-    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:  # noqa: ANN401
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:  # noqa: ANN401 - Ray's
         """Decide whether a trial goes on."""
         action = super().on_trial_result(tune_controller, trial, result)
         return TrialScheduler.CONTINUE if trial_id(trial) == DEFAULT_ID else action
@@ -131,15 +131,15 @@ class Announcer(tune.Callback):
     Ray keeps it in the search's folder and reads it back from there, so it holds nothing itself.
     """
 
-    def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **about: Any) -> None:  # noqa: ANN401
+    def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **about: Any) -> None:  # noqa: ANN401 - Ray's
         """Tell of a trial that was finished or stopped."""
         self._tell(trials, trial, None)
 
-    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **about: Any) -> None:  # noqa: ANN401
+    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **about: Any) -> None:  # noqa: ANN401 - Ray's
         """Tell of a trial that failed."""
         self._tell(trials, trial, trial.get_pickled_error() or trial.get_error())
 
-    def _tell(self, trials: Any, trial: Any, error: Exception | None) -> None:  # noqa: ANN401
+    def _tell(self, trials: Any, trial: Any, error: Exception | None) -> None:  # noqa: ANN401 - Ray's
         tell = _listener.get()
         if tell is not None:
             ended = {trial_id(one) for one in trials if one.is_finished()} | {trial_id(trial)}

@@ -92,6 +92,10 @@ class Forecast:
     surge_W: Floats
     """Calibrated probability of a surge."""
 
+    def at(self, rows: Mask) -> "Forecast":
+        """Return what is said of some of the windows."""
+        return Forecast(self.y_W[rows], self.hot_W[rows], self.surge_W[rows])
+
 
 @dataclass(frozen=True)
 class TrendModel:

@@ -47,7 +47,14 @@ class Exam:
         return np.asarray(number_W.reshape(-1), dtype=np.int64)
 
     def kept_apart(self, by_member_MWO: Floats) -> Floats:
-        """Take each window's outputs from the member that keeps its item apart, shape [W, O]."""
+        """Take each window's figures from the member that keeps its item apart.
+
+        Args:
+            by_member_MWO: shape [M, W], or with more dimensions after these.
+
+        Returns:
+            The same without the first dimension.
+        """
         return np.asarray(by_member_MWO[self.folds.member_W, np.arange(len(self))])
 
     def at(self, rows: Rows | Mask) -> "Exam":

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cluster.errors import WindowInvalid
-from cluster.trend.windows import Floats, Mask, Rows
+from cluster.trend.windows import Mask, Rows
 
 N_MEMBERS: Final = 5
 N_SLOTS: Final = 10
@@ -41,10 +41,6 @@ class Folds:
     def at(self, rows: Rows | Mask) -> "Folds":
         """Return the folds of some of the windows."""
         return Folds(self.training_MW[:, rows], self.validation_MW[:, rows], self.member_W[rows])
-
-    def held_out(self, by_member_MW: Floats) -> Floats:
-        """Take each window's figure from the member that keeps it apart, shape [W]."""
-        return np.asarray(by_member_MW[self.member_W, np.arange(len(self.member_W))])
 
 
 def slots(item_ids: "pa.Array[Any] | pa.ChunkedArray[Any]") -> Rows:

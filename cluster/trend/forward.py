@@ -21,10 +21,9 @@ from cluster.trend import baselines
 from cluster.trend.artefact import TrendModel, load
 from cluster.trend.exam import Exam
 from cluster.trend.fit import FitConfig
-from cluster.trend.labels import growth
 from cluster.trend.lesson import prepare
-from cluster.trend.metrics import Scores, interval, measure
-from cluster.trend.publish import fit
+from cluster.trend.metrics import Scores
+from cluster.trend.publish import fit, rival_scores, shape_card
 from cluster.trend.windows import Floats, Mask, conformed, known_numbers, numbers
 
 _REMEDY: Final = "Give another day, or windows of a longer time."
@@ -108,35 +107,9 @@ def _cards(model: TrendModel, earlier: pa.Table, later: pa.Table) -> tuple[Shape
     for place in np.unique(asked.place_W).tolist():
         rows = asked.place_W == place
         part = asked.at(rows)
-        said = Scores(
-            y_W=forecast.y_W[rows],
-            growth_W=growth(forecast.y_W[rows], part.features),
-            hot_W=forecast.hot_W[rows],
-            surge_W=forecast.surge_W[rows],
-        )
         rivals = _rivals(known.at(known.place_W == place), part)
-        cards.append(_card(model, place, part, said, rivals))
+        cards.append(shape_card(model, place, part, forecast.at(rows), rivals))
     return tuple(cards)
-
-
-def _card(
-    model: TrendModel, place: int, part: Exam, said: Scores, rivals: dict[str, Scores]
-) -> ShapeCard:
-    profile, y_R = model.profile.shapes[place], part.labels.y_W
-    linear_R = rivals[baselines.LINEAR].y_W
-    return ShapeCard(
-        name=profile.name,
-        n_obs=profile.n_obs,
-        n_fut=profile.n_fut,
-        bin_days=profile.bin_days,
-        n_windows=len(part),
-        n_items=len(part.items.unique()),
-        hot_threshold_log2=profile.hot_threshold_log2,
-        correction_share=float(model.network.share_S[place]),
-        held_out=measure(part.labels, said, part.items),
-        baselines={name: measure(part.labels, one, part.items) for name, one in rivals.items()},
-        better_than_linear=interval(part.items, (linear_R - y_R) ** 2 - (said.y_W - y_R) ** 2),
-    )
 
 
 def _rivals(known: Exam, asked: Exam) -> dict[str, Scores]:
@@ -153,19 +126,13 @@ def _rivals(known: Exam, asked: Exam) -> dict[str, Scores]:
     )
     is_asked_R: Mask = np.arange(len(y_R)) >= len(known)
     tasks = [(~is_asked_R, is_asked_R)]
-    y = baselines.forecasts(inputs_RF, recent_R, y_R, tasks)
-    hot = baselines.chances(inputs_RF, recent_R, hot_R, tasks)
-    surge = baselines.chances(inputs_RF, recent_R, surge_R, tasks)
-    return {
-        name: Scores(
-            y_W=y[name][is_asked_R],
-            growth_W=growth(y[name][is_asked_R], asked.features),
-            hot_W=hot[name][is_asked_R],
-            surge_W=surge[name][is_asked_R],
-            is_probability=name != baselines.PERSISTENCE,
-        )
-        for name in y
-    }
+    said = (
+        baselines.forecasts(inputs_RF, recent_R, y_R, tasks),
+        baselines.chances(inputs_RF, recent_R, hot_R, tasks),
+        baselines.chances(inputs_RF, recent_R, surge_R, tasks),
+    )
+    y, hot, surge = ({name: one[is_asked_R] for name, one in part.items()} for part in said)
+    return rival_scores(y, hot, surge, asked.features)
 
 
 def _filled(known_RF: NDArray[np.float32], asked_RF: NDArray[np.float32]) -> Floats:

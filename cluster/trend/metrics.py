@@ -6,6 +6,7 @@ items anew, not windows: the windows of one item are alike.
 Shapes: W windows, D drawings, I items.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -119,7 +120,9 @@ def _median_relative_error(y_W: Floats, y_predicted_W: Floats) -> float | None:
     return float(np.median(np.abs(said_W[some_W] - came_W[some_W]) / came_W[some_W]))
 
 
-def _if_two(figure: Any, true_W: Mask, score_W: Floats | None) -> float | None:  # noqa: ANN401 - sklearn ships no types
+def _if_two(
+    figure: Callable[[Mask, Floats], float], true_W: Mask, score_W: Floats | None
+) -> float | None:
     """Return a figure that needs both classes, or None."""
     if score_W is None or true_W.all() or not true_W.any():
         return None

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from cluster.contracts.trend import ReliabilityBin, ShapeCard, TrendCard, TrendMetrics
+from cluster.contracts.trend import ReliabilityBin, ShapeCard, TrendCard
 from cluster.trend import baselines
 from cluster.trend.artefact import (
     Forecast,
@@ -32,6 +32,7 @@ from cluster.trend.artefact import (
 )
 from cluster.trend.calibration import calibrate
 from cluster.trend.exam import Exam
+from cluster.trend.features import Features
 from cluster.trend.fit import FitConfig, Fitting
 from cluster.trend.labels import growth
 from cluster.trend.lesson import prepare
@@ -109,7 +110,7 @@ def weigh_correction(network: TrendNetwork, exam: Exam, places: "range | list[in
     The share, 0 to 1, is the one with the least squared error on kept-apart items: where the
     layers have learned nothing that holds, the linear model stands alone.
     """
-    linear_W = exam.folds.held_out(linear_outputs(network, exam.features, exam.place_W))
+    linear_W = exam.kept_apart(linear_outputs(network, exam.features, exam.place_W))
     correction_W = kept_apart(network, exam)[:, Y] - linear_W
     missing_W = exam.labels.y_W - linear_W
     for place in places:
@@ -153,35 +154,58 @@ def recalibrated(
 def shape_cards(model: TrendModel, exam: Exam) -> tuple[ShapeCard, ...]:
     """Score a model beside the baselines on kept-apart items, for each shape that occurs."""
     forecast = calibrated(model.profile, exam.place_W, kept_apart(model.network, exam))
-    cards = []
-    for place, known in enumerate(model.profile.shapes):
-        rows = exam.place_W == place
-        if rows.any():
-            part = exam.at(rows)
-            mine = Forecast(forecast.y_W[rows], forecast.hot_W[rows], forecast.surge_W[rows])
-            cards.append(_shape_card(known, part, mine, float(model.network.share_S[place])))
-    return tuple(cards)
+    return tuple(
+        shape_card(model, place, part, forecast.at(exam.place_W == place), _rivals(part))
+        for place in np.unique(exam.place_W).tolist()
+        for part in [exam.at(exam.place_W == place)]
+    )
 
 
-def _shape_card(known: ShapeProfile, exam: Exam, said: Forecast, share: float) -> ShapeCard:
-    y_W, came = exam.labels.y_W, exam.labels
-    rivals = _rivals(exam)
-    better_W = (rivals[baselines.LINEAR].y_W - y_W) ** 2 - (said.y_W - y_W) ** 2
+def shape_card(
+    model: TrendModel, place: int, exam: Exam, said: Forecast, rivals: dict[str, Scores]
+) -> ShapeCard:
+    """Score forecasts of one shape of windows beside those of the baselines.
+
+    Args:
+        model: whose forecasts they are.
+        place: of the shape in the model.
+        exam: the windows, all of this shape.
+        said: the forecasts of these windows.
+        rivals: those of the baselines.
+    """
+    known, came = model.profile.shapes[place], exam.labels
+    better_W = (rivals[baselines.LINEAR].y_W - came.y_W) ** 2 - (said.y_W - came.y_W) ** 2
     scores = Scores(said.y_W, growth(said.y_W, exam.features), said.hot_W, said.surge_W)
     return ShapeCard(
         name=known.name,
         n_obs=known.n_obs,
         n_fut=known.n_fut,
         bin_days=known.bin_days,
-        n_windows=len(y_W),
+        n_windows=len(exam),
         n_items=len(exam.items.unique()),
         hot_threshold_log2=known.hot_threshold_log2,
-        correction_share=share,
+        correction_share=float(model.network.share_S[place]),
         held_out=measure(came, scores, exam.items),
-        baselines={name: _measured(exam, rival) for name, rival in rivals.items()},
+        baselines={name: measure(came, one, exam.items) for name, one in rivals.items()},
         better_than_linear=interval(exam.items, better_W),
         hot_reliability=_reliability(came.hot_W, said.hot_W),
     )
+
+
+def rival_scores(
+    y: dict[str, Floats], hot: dict[str, Floats], surge: dict[str, Floats], features: Features
+) -> dict[str, Scores]:
+    """Put what each baseline says of some windows together, by the baseline's name."""
+    return {
+        name: Scores(
+            y_W=y[name],
+            growth_W=growth(y[name], features),
+            hot_W=hot[name],
+            surge_W=surge[name],
+            is_probability=name != baselines.PERSISTENCE,
+        )
+        for name in y
+    }
 
 
 def _reliability(hot_W: Mask, stated_W: Floats) -> tuple[ReliabilityBin, ...]:
@@ -203,20 +227,9 @@ def _rivals(exam: Exam) -> dict[str, Scores]:
     features, came, tasks = exam.features, exam.labels, baselines.tasks_of(exam.folds)
     inputs_WF = features.inputs_WF.astype(np.float64)
     recent_W = features.persistence_log2_W
-    y = baselines.forecasts(inputs_WF, recent_W, came.y_W, tasks)
-    hot = baselines.chances(inputs_WF, recent_W, came.hot_W, tasks)
-    surge = baselines.chances(inputs_WF, recent_W, came.surge_W, tasks)
-    return {
-        name: Scores(
-            y_W=y[name],
-            growth_W=growth(y[name], features),
-            hot_W=hot[name],
-            surge_W=surge[name],
-            is_probability=name != baselines.PERSISTENCE,
-        )
-        for name in y
-    }
-
-
-def _measured(exam: Exam, scores: Scores) -> TrendMetrics:
-    return measure(exam.labels, scores, exam.items)
+    return rival_scores(
+        baselines.forecasts(inputs_WF, recent_W, came.y_W, tasks),
+        baselines.chances(inputs_WF, recent_W, came.hot_W, tasks),
+        baselines.chances(inputs_WF, recent_W, came.surge_W, tasks),
+        features,
+    )

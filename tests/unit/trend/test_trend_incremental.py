@@ -300,7 +300,7 @@ def test_a_new_shape_is_never_worse_than_its_linear_forecast(first: TrendModel) 
         assert content is not None and report.accepted
         second = load(content)
         exam = examine(second, OTHER)
-        straight = exam.folds.held_out(linear_outputs(second.network, exam.features, exam.place_W))
+        straight = exam.kept_apart(linear_outputs(second.network, exam.features, exam.place_W))
         error = np.mean((straight - exam.labels.y_W) ** 2)
         assert report.new_before == pytest.approx(error, abs=1e-6)
         assert report.new_after <= report.new_before

@@ -115,7 +115,9 @@ def test_a_correction_of_noise_is_left_out() -> None:
     weigh_correction(network, exam, range(1))
     assert float(network.share_S[0]) < 0.01
     assert error_of(network, exam) < noisy / 10
-    linear_W = exam.folds.held_out(linear_outputs(network, exam.features, exam.place_W))
+    linear_MW = linear_outputs(network, exam.features, exam.place_W)
+    linear_W = linear_MW[exam.folds.member_W, np.arange(len(exam))]
+    assert np.array_equal(exam.kept_apart(linear_MW), linear_W)
     assert error_of(network, exam) <= float(np.mean((linear_W - exam.labels.y_W) ** 2))
 
 
