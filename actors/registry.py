@@ -1,14 +1,22 @@
-"""The registry as a process: models, data sets and updates with their lineage (B3, C11)."""
+"""The registry as a process: models, data sets, updates, and the disease database (B3, C8, C11)."""
 
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import ray
 
 from actors.options import REGISTRY, actor_options
+from cluster.clock import SystemClock
+from cluster.contracts.disease import DiseaseCard
 from cluster.contracts.trend import TrendCard, UpdateReport
+from cluster.errors import Conflict, IntegrityError, NotFound, StoreUnavailable
+from cluster.ids import sha256
 from cluster.models.cards import (
     DATA_SET,
+    DISEASES,
+    DISEASES_SERVING,
     FIRST,
     SECOND,
     TREND_MODEL,
@@ -18,6 +26,7 @@ from cluster.models.cards import (
 from cluster.settings import Settings
 from cluster.storage import registry, tables
 from cluster.storage.blobs import BlobStore
+from cluster.storage.diseases import DiseaseShelf
 from cluster.storage.ledger import Ledger
 from cluster.storage.registry import Artefact
 
@@ -30,6 +39,8 @@ class RegistryService:
         self._settings = settings
         self._ledger = Ledger(settings.data_dir / "registry" / "ledger.sqlite", tables.REGISTRY)
         self._blobs = BlobStore.of(settings)
+        self._shelf = DiseaseShelf(settings.data_dir)
+        self._settle_diseases()
 
     def describe(self) -> tuple[str, int, str]:
         """Return the service's name, its process id, and the digest of its settings."""
@@ -68,6 +79,68 @@ class RegistryService:
             found = registry.get_artefacts(tx, TREND_UPDATE)
         return {a.digest: UpdateReport.model_validate_json(a.card) for a in found}
 
+    def load_diseases(
+        self, content: bytes, name: str, dates: Mapping[str, str], data_dir: str
+    ) -> DiseaseCard:
+        """Let a file of disease records serve, once it is read whole; the same one changes nothing.
+
+        Args:
+            content: the file, packed or not.
+            name: its name, which answers show.
+            dates: release of each source, by the beginning of its name.
+            data_dir: the folder that the caller means.
+
+        Raises:
+            SourceUnreadable: it cannot be used; what served before still serves.
+            Conflict: the registry keeps another data folder.
+        """
+        if data_dir != str(self._settings.data_dir):
+            what = f"the cluster's registry keeps {self._settings.data_dir}"
+            raise Conflict(what, data_dir, "Name its data_dir, or restart the cluster.")
+        now = SystemClock().now()
+        card = DiseaseCard(
+            name=name, digest=sha256(content), records=0, loaded_at=now, dates=dict(dates)
+        )
+        serving = self._serving_diseases()
+        if serving is not None and self._shelf.has(card) and _is_same(serving, card):
+            return serving
+        card = self._shelf.build(content, card)
+        self._blobs.put(content)
+        with self._ledger.begin() as tx:
+            artefact = Artefact(card.digest, DISEASES, None, card.model_dump_json())
+            registry.put_artefact(tx, artefact, DISEASES_SERVING)
+            registry.renew_card(tx, card.digest, artefact.card)
+        self._shelf.serve(card)
+        return card
+
+    def diseases(self) -> list[DiseaseCard]:
+        """Return the cards of all versions of the disease database, oldest first."""
+        with self._ledger.begin() as tx:
+            found = registry.get_artefacts(tx, DISEASES)
+        return [DiseaseCard.model_validate_json(artefact.card) for artefact in found]
+
+    def _serving_diseases(self) -> DiseaseCard | None:
+        with self._ledger.begin() as tx:
+            found = registry.get_channel(tx, DISEASES_SERVING)
+        return None if found is None else DiseaseCard.model_validate_json(found.card)
+
+    def _settle_diseases(self) -> None:
+        """Let serve what the ledger says, after a crash, a restore or a new form of the tables.
+
+        A blob that is gone or damaged leaves the rest of the registry at work; who asks for a
+        disease is told that the tables are missing.
+        """
+        card = self._serving_diseases()
+        if card is None:
+            return
+        if not self._shelf.has(card):
+            with suppress(NotFound, IntegrityError):
+                self._shelf.build(self._blobs.get(card.digest), card)
+        with suppress(StoreUnavailable):
+            if self._shelf.serving() == card:
+                return
+        self._shelf.serve(card)
+
     def content(self, digest: str) -> bytes:
         """Return the bytes of a model or data set, checked."""
         return self._blobs.get(digest)
@@ -75,6 +148,14 @@ class RegistryService:
     def backup(self, folder: str) -> list[str]:
         """Copy the ledger into a folder; returns the file."""
         return [str(self._ledger.backup_to(folder, REGISTRY))]
+
+    def close(self) -> None:
+        """Free the ledger, where the registry is used without a process of its own."""
+        self._ledger.close()
+
+
+def _is_same(before: DiseaseCard, card: DiseaseCard) -> bool:
+    return (before.digest, before.name, before.dates) == (card.digest, card.name, card.dates)
 
 
 def start_registry(settings: Settings) -> Any:  # noqa: ANN401 - a handle, which Ray does not type

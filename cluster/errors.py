@@ -6,7 +6,8 @@
     │   ├── SourceUnreadable    a path or archive from which nothing can be read
     │   ├── EventInvalid        an access event that cannot be counted
     │   ├── SettingInvalid      an unknown setting, or a value out of range
-    │   └── WindowInvalid       an access window that a trend model cannot take
+    │   ├── WindowInvalid       an access window that a trend model cannot take
+    │   └── ImageSetRefused     a set of images of which nothing is taken
     ├── PolicyRefusal           not allowed, by rule
     ├── NotFound                no such case, platform or model
     ├── Conflict                the same key with another content
@@ -71,6 +72,12 @@ class WindowInvalid(InputError):
     """An access window does not fit the trend model."""
 
     code = "window_invalid"
+
+
+class ImageSetRefused(InputError):
+    """Nothing of a set of images is taken; ``where`` holds the code of the finding."""
+
+    code = "image_set_refused"
 
 
 class PolicyRefusal(DazzleError):

@@ -46,6 +46,9 @@ class Settings(BaseSettings):
         "else none",
     )
     literature_path: str = Field("", description="publications, .tsv or .jsonl; else none")
+    diseases_path: str = Field(
+        "", description="disease records, .jsonl or .jsonl.gz, for load_diseases; else the demo"
+    )
     ncbi_email: str = Field(
         "", description="address that NCBI is told; PubMed is asked only where it is set"
     )
@@ -118,7 +121,24 @@ class Settings(BaseSettings):
     refresh_days: Days = Field(7.0, description="second preset period: related material is renewed")
     related_max: int = Field(5, ge=1, le=100, description="related cases kept beside a shared case")
 
-    @field_validator("hpo_path", "ranking_path", "prevalence_path", "literature_path")
+    image_set_mib_max: int = Field(512, ge=1, description="size of an uploaded zip of images, MiB")
+    image_set_unpacked_mib_max: int = Field(
+        2048, ge=1, description="size of a set of images unpacked, MiB"
+    )
+    image_set_files_max: int = Field(
+        20_000, ge=1, le=50_000, description="files of a set of images, folders counted"
+    )
+    image_mib_max: int = Field(20, ge=1, le=256, description="size of one image file, MiB")
+    image_megapixels_max: int = Field(
+        50, ge=1, le=500, description="pixels of one image, in millions"
+    )
+    image_decoders: int = Field(
+        2, ge=1, le=64, description="processes that read images, each with limits of its own"
+    )
+
+    @field_validator(
+        "hpo_path", "ranking_path", "prevalence_path", "literature_path", "diseases_path"
+    )
     @classmethod
     def _is_absolute_or_absent(cls, path: str) -> str:
         return str(Path(path).resolve()) if path else ""

@@ -10,8 +10,10 @@ from cluster.contracts.trend import TrendCard
 DATA_SET: Final = "trend_windows"
 TREND_MODEL: Final = "trend_model"
 TREND_UPDATE: Final = "trend_update"
+DISEASES: Final = "disease_database"
 FIRST: Final = "trend.first"
 SECOND: Final = "trend.second"
+DISEASES_SERVING: Final = "diseases.serving"
 
 
 class DataSetCard(BaseModel):

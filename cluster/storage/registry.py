@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from cluster.storage.tables import artefacts, channels
@@ -29,6 +29,11 @@ def put_artefact(tx: Connection, artefact: Artefact, channel: str | None = None)
                 index_elements=["channel"], set_={"digest": artefact.digest}
             )
         )
+
+
+def renew_card(tx: Connection, digest: str, card: str) -> None:
+    """Put a newer description of a registered thing in the place of the one before."""
+    tx.execute(update(artefacts).where(artefacts.c.digest == digest).values(card=card))
 
 
 def get_artefacts(tx: Connection, kind: str) -> list[Artefact]:
