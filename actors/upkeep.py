@@ -2,19 +2,33 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import ray
+from ray.exceptions import RayError
 
 from actors.flow import Run
-from cluster.contracts.sharing import DeliveryStatus, PlatformTag, RelatedItem, ReplayedDecision
+from cluster.contracts.sharing import (
+    DeliveryStatus,
+    DiseaseCases,
+    DiseaseQuestion,
+    NetworkCases,
+    PlatformTag,
+    RelatedItem,
+    ReplayedDecision,
+)
 from cluster.errors import NotFound
+from cluster.flow.cases_of_disease import cases_by_platform
 from cluster.flow.query import CaseQuery, SearchAnswer
 from cluster.flow.replay import with_unlike_predictions
 from cluster.flow.search import put_in_order, put_together
 from cluster.retrieval.profiles import OWN
-from cluster.storage.backup import copy_blobs, seal
+from cluster.storage.backup import copy_blobs, copy_image_sets, seal
 from cluster.storage.blobs import BlobStore
 from cluster.storage.ranking import load_ranking
+
+ANSWER_S: Final = 60.0
+"""How long a platform may take to say which cases of a disease it has."""
 
 
 def registered(run: Run) -> tuple[list[PlatformTag], list[tuple[str, str, bool]]]:
@@ -77,6 +91,33 @@ def related_of(run: Run, name: str, case_id: str) -> list[RelatedItem]:
     return items
 
 
+def cases_of_disease(run: Run, name: str, question: DiseaseQuestion) -> NetworkCases:
+    """Ask every platform that has an agreement with one for the rare cases of a disease (C8).
+
+    All are asked at once. One that fails, or takes longer than ``ANSWER_S``, is named with the
+    reason and takes nothing from the others.
+
+    Raises:
+        NotFound: there is no such platform.
+    """
+    _known(run, [name])
+    platforms = run.session.platforms
+    asked: tuple[str, ...] = ray.get(platforms[name].platforms_to_ask.remote(question))
+    calls = {p: platforms[p].find_cases.remote(name, question) for p in asked if p in platforms}
+    unanswered = {p: "it is not on this cluster" for p in asked if p not in platforms}
+    ready, _ = ray.wait([*calls.values()], num_returns=len(calls), timeout=ANSWER_S)
+    answers: dict[str, DiseaseCases | None] = {}
+    for peer, call in calls.items():
+        if call not in ready:
+            unanswered[peer] = f"no answer within {ANSWER_S:.0f} seconds"
+            continue
+        try:
+            answers[peer] = ray.get(call)
+        except RayError as error:
+            unanswered[peer] = f"it failed ({type(error).__name__})"
+    return cases_by_platform(question, answers, unanswered)
+
+
 def delivery_statuses(run: Run) -> dict[str, list[DeliveryStatus]]:
     """Return every platform's outbox."""
     platforms = run.session.platforms
@@ -90,11 +131,15 @@ def rebuild_indexes(run: Run) -> dict[str, int]:
 
 
 def backup(run: Run, folder: Path) -> int:
-    """Copy every ledger as of one instant, the keys and the blobs; returns the number of files."""
+    """Copy every ledger as of one instant, keys, lists of image sets and blobs; returns how many.
+
+    Blobs are last, so that a backup has all that its ledgers and lists name.
+    """
     session = run.session
     services = {"network": session.network, "registry": session.registry, "trend": session.trend}
     actors = services | session.platforms
     run.each("backup", {name: actor.backup.remote(str(folder)) for name, actor in actors.items()})
+    copy_image_sets(session.settings.data_dir, folder)
     copy_blobs(BlobStore.of(session.settings), folder)
     return seal(folder)
 

@@ -7,13 +7,17 @@
     │   ├── EventInvalid        an access event that cannot be counted
     │   ├── SettingInvalid      an unknown setting, or a value out of range
     │   ├── WindowInvalid       an access window that a trend model cannot take
-    │   └── ImageSetRefused     a set of images of which nothing is taken
+    │   ├── ImageSetRefused     a set of images of which nothing is taken
+    │   ├── WeightsInvalid      starting weights that are absent, other ones, or do not fit
+    │   └── ModelRefused        an image model that is not whole or not true to its card
     ├── PolicyRefusal           not allowed, by rule
     ├── NotFound                no such case, platform or model
     ├── Conflict                the same key with another content
     └── Fault                   ours, or the machine's
         ├── StoreUnavailable    a ledger that is locked, damaged or of a newer version
         ├── IntegrityError      stored bytes that no longer match their digest
+        ├── Unreachable         nothing can be had from a server or a folder that stands for one
+        ├── NoSpace             a disk is full, or a limit on what may be kept is reached
         └── ModelNotReady       no trend model has been published yet
 
 All fields go to ``super().__init__``: an exception that Ray carries is rebuilt from ``args``.
@@ -80,6 +84,18 @@ class ImageSetRefused(InputError):
     code = "image_set_refused"
 
 
+class WeightsInvalid(InputError):
+    """Starting weights are absent, are not those that were named, or do not fit the network."""
+
+    code = "weights_invalid"
+
+
+class ModelRefused(InputError):
+    """An image model is not taken; ``where`` holds the place of the first problem."""
+
+    code = "model_refused"
+
+
 class PolicyRefusal(DazzleError):
     """A rule forbids it."""
 
@@ -114,6 +130,18 @@ class IntegrityError(Fault):
     """Stored bytes no longer match their digest."""
 
     code = "integrity_error"
+
+
+class Unreachable(Fault):
+    """Nothing can be had from a server, or from a folder that stands for one."""
+
+    code = "unreachable"
+
+
+class NoSpace(Fault):
+    """A disk is full, or what may be kept has reached its limit."""
+
+    code = "no_space"
 
 
 class ModelNotReady(Fault):

@@ -21,6 +21,9 @@ LITERATURE: Final = ("literature_path", "ncbi_email", "ncbi_api_key", "ncbi_url"
 """Who is asked for literature. The courier is told with every refresh, so that no actor has to be
 started anew for a file that moved or a key that changed."""
 
+DEVICE: Final = frozenset({"server", "server_token", "device_cache"})
+"""Variables that cluster.device reads; no settings, but known, so that jobs run beside it."""
+
 Days = Annotated[float, Field(gt=0, le=3650)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -135,6 +138,10 @@ class Settings(BaseSettings):
     image_decoders: int = Field(
         2, ge=1, le=64, description="processes that read images, each with limits of its own"
     )
+    model_mib_max: int = Field(1024, ge=1, le=2047, description="size of an uploaded model, MiB")
+    model_check_s: float = Field(
+        30.0, gt=0, le=3600, description="processor seconds in which an uploaded model is examined"
+    )
 
     @field_validator(
         "hpo_path", "ranking_path", "prevalence_path", "literature_path", "diseases_path"
@@ -199,7 +206,7 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
     """
     known = set(Settings.model_fields)
     named = {name.removeprefix(PREFIX).lower() for name in os.environ if name.startswith(PREFIX)}
-    unknown = sorted((named | set(overrides or {})) - known)
+    unknown = sorted(((named - DEVICE) | set(overrides or {})) - known)
     if unknown:
         what = f"unknown setting {', '.join(unknown)}"
         raise SettingInvalid(what, remedy=f"Known are: {', '.join(sorted(known))}.")

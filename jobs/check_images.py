@@ -10,75 +10,26 @@ from typing import Annotated
 
 import typer
 
-from cluster.clock import SystemClock
-from cluster.errors import ImageSetRefused, InputError
-from cluster.flow.image_check import CheckedSet, Checking, open_check
-from cluster.images.limits import Limits
-from cluster.report.image_set import render_card, render_page
-from cluster.settings import Settings
-from cluster.storage.decoders import Decoders
-from cluster.storage.files import write_durably
-from cluster.storage.image_sets import ImageSets, checked_name
+from cluster.report.image_set import render_card
 from jobs import shell
+from jobs.image_intake import REPORTS, Persons, check_set, refusal, show_files
 
 
 def main(
     dataset: Annotated[Path, typer.Option(help="zip or folder, with a folder for each class")],
     out: Annotated[Path, typer.Option(help="folder of the report")],
     name: Annotated[str, typer.Option(help="stores the clean set under this name")] = "",
-    persons: Annotated[
-        Path | None, typer.Option(help="CSV with columns file and patient; else one in the set")
-    ] = None,
+    persons: Persons = None,
     settings: shell.Set = [],  # noqa: B006 - typer copies it
 ) -> None:
-    chosen = shell.settings_from(settings)
-    limits = Limits.of(chosen)
-    tables = {persons.name: read_table(persons, limits)} if persons else {}
-    if name:
-        checked_name(name)
-    shell.out_folder(out)
-    with (
-        shell.shown_progress() as progress,
-        Decoders(limits, chosen.image_decoders) as decoders,
-        open_check(dataset, Checking(limits, decoders, out, tables, progress)) as found,
-    ):
-        write_report(out, found)
-        if name and found.card.accepted:
-            store(name, found, chosen)
+    card, stored = check_set(dataset, out, name, persons, shell.settings_from(settings))
     screen = shell.console()
-    render_card(found.card, screen)
-    for file in ("dataset.json", "report.html"):
-        screen.print(str(out / file), highlight=False, soft_wrap=True)
-    if not found.card.accepted:
-        first = found.card.findings[0]
-        raise ImageSetRefused(first.message, first.code, first.remedy)
-    if name:
-        screen.print(f"stored as {name} {found.card.digest}", highlight=False, soft_wrap=True)
-
-
-def read_table(path: Path, limits: Limits) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(limits.text_bytes + 1)
-    except OSError as error:
-        what = f"{path} cannot be read ({type(error).__name__})"
-        raise InputError(what, "--persons", "Give a CSV file.") from None
-    if len(content) > limits.text_bytes:
-        what = f"{path} has over {limits.text_bytes:,} bytes"
-        raise InputError(what, "--persons", "Give a CSV file.")
-    return content
-
-
-def write_report(out: Path, found: CheckedSet) -> None:
-    page = render_page(found.card, found.images, found.kept, found.pairs, found.spool.thumbnail)
-    write_durably(out / "dataset.json", found.card.model_dump_json(indent=1).encode())
-    write_durably(out / "report.html", page.encode())
-
-
-def store(name: str, found: CheckedSet, settings: Settings) -> None:
-    if found.manifest is not None:
-        at = SystemClock().now()
-        ImageSets.of(settings).put(name, found.card, found.manifest, found.contents(), at)
+    render_card(card, screen)
+    show_files(out, REPORTS)
+    if not card.accepted:
+        raise refusal(card)
+    if stored:
+        screen.print(f"stored as {name} {card.digest}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from actors.diseases import load_diseases
+from actors.registry import RegistryService
+from actors.registry_calls import ask_registry
 from cluster.contracts.disease import DiseaseCard
 from cluster.errors import InputError
 from cluster.report.text import literal
@@ -35,7 +36,8 @@ def main(
         what = "no file of disease records is named"
         raise InputError(what, "--file", "Give --file, or --set diseases_path=PATH.")
     dates = dates_of(date)
-    show(load_diseases(chosen, read_file(path), path.name, dates))
+    asked = (read_file(path), path.name, dates)
+    show(ask_registry(chosen, RegistryService.load_diseases, *asked))
 
 
 def dates_of(pairs: list[str]) -> dict[str, str]:

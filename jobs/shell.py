@@ -14,6 +14,7 @@ from rich.progress import TimeElapsedColumn as Elapsed
 from rich.table import Table
 
 from cluster.clock import DAY_S, SystemClock, iso, parse_iso
+from cluster.contracts.image_models import ListedModel
 from cluster.contracts.result import SIMULATED, FlowPlan, FlowResult
 from cluster.errors import DazzleError, InputError
 from cluster.flow.plan import RESULT
@@ -27,6 +28,7 @@ EXIT_INPUT = 2
 EXIT_FAULT = 1
 WIDTH_MIN = 100
 PROBLEMS_SHOWN = 20
+DIGEST_CHARS = 12
 
 Out = Annotated[Path, typer.Option(help="folder of the run: plan, result and report")]
 Set = Annotated[list[str], typer.Option("--set", help="a setting, as name=value; repeatable")]
@@ -48,6 +50,11 @@ AtRisk = Annotated[
         "default: person_years_at_risk of the settings"
     ),
 ]
+
+ModelName = Annotated[str, typer.Option("--name", help="of the image model")]
+Version = Annotated[str, typer.Option(help="number, or 8 or more characters of the digest")]
+By = Annotated[str, typer.Option(help="who decides; kept in the history")]
+Reason = Annotated[str, typer.Option(help="why; shown in the list")]
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -280,6 +287,13 @@ def show_result(out: Path, result: FlowResult) -> None:
     render_summary(result, screen)
     for name in (RESULT, "report.html"):
         screen.print(str(out / name), highlight=False, soft_wrap=True)
+
+
+def show_version(model: ListedModel) -> None:
+    """Say how a version of an image model stands."""
+    serves = ", serves" if model.serving else ""
+    said = f"{model.name} {model.number} ({model.version[:DIGEST_CHARS]}): {model.state}{serves}"
+    console().print(literal(said), soft_wrap=True)
 
 
 @contextmanager

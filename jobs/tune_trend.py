@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Annotated
 import pyarrow as pa
 import typer
 
-from cluster.contracts.trend_search import TrendSearch, Trial
+from cluster.contracts.trend_search import TrendSearch
 from cluster.errors import Conflict
 from cluster.flow.windows import to_bytes
 from cluster.ids import sha256
 from cluster.report.trend_model import render_card
 from cluster.report.trend_model import render_page as card_page
-from cluster.report.trend_search import STATES, render_page, render_search
+from cluster.report.trend_search import render_page, render_search
+from cluster.report.trials import trial_lines
 from cluster.storage.files import write_durably
+from cluster.storage.searches import SEARCH, keep_search, open_search, read_search
 from cluster.storage.trend_models import CARD, WEIGHTS
-from cluster.storage.trend_searches import SEARCH, keep_search, open_search, read_search
 from cluster.storage.windows import read_windows
 from jobs import shell
 
@@ -70,7 +71,7 @@ def main(
         epochs_max=epochs_max or chosen.train_epochs_max,
         seed=seed,
     )
-    kept = open_search(out, plan)
+    kept = open_search(out, TrendSearch(plan=plan))
     if not kept.trials or any(trial.state == "failed" for trial in kept.trials):
         kept = _search(found, out, kept)
         keep_search(out, kept)
@@ -87,17 +88,8 @@ def _search(windows: pa.Table, out: Path, kept: TrendSearch) -> TrendSearch:
     from actors.tuners.trend import search_first
 
     screen, n = shell.console(), len(kept.plan.candidates)
-    best: list[Trial] = []
-
-    def tell(trial: Trial, done: int) -> None:
-        if trial.validation_loss is not None:
-            best[:] = sorted([*best, trial], key=lambda one: one.validation_loss or 0.0)[:1]
-        so_far = f"; best so far {best[0].id}, {best[0].validation_loss:.4f}" if best else ""
-        told = trial.error or f"loss {trial.validation_loss:.4f}"
-        words = f"{STATES[trial.state]} at epoch {trial.epochs}, {told}{so_far}"
-        screen.print(f"{done} of {n}  {trial.id} {words}", highlight=False, soft_wrap=True)
-
     screen.print(f"{n} trials of at most {kept.plan.epochs_max} epochs", highlight=False)
+    tell = trial_lines(n, "epoch", screen)
     with connected():
         return search_first(windows, kept.plan, storage_path=out / TRIALS, tell=tell)
 
@@ -105,12 +97,12 @@ def _search(windows: pa.Table, out: Path, kept: TrendSearch) -> TrendSearch:
 def _publish(path: Path, out: Path, trial_id: str, chosen: "Settings") -> None:
     """Train one trial of a search in full, and keep it as a model."""
     from actors.trainers.trend_files import fit_windows
+    from cluster.learning.search import chosen as trial_of
     from cluster.trend.fit import FitConfig
-    from cluster.trend.search import chosen as trial_of
     from cluster.trend.search import config_of
 
-    search = read_search(out)
-    trial = trial_of(search, trial_id)
+    search = read_search(out, TrendSearch)
+    trial = trial_of(search.trials, trial_id)
     found = read_windows(path)
     if sha256(to_bytes(found)) != search.plan.dataset_digest:
         what = f"{path.name} has other windows than the search, which was on {search.plan.windows}"

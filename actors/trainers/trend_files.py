@@ -6,7 +6,8 @@ from typing import Final
 import pyarrow as pa
 
 from actors.session import connected
-from actors.trainers.trend import Progress, fit_first
+from actors.trainers.course import Progress
+from actors.trainers.trend import fit_first
 from cluster.contracts.trend import TrendCard
 from cluster.errors import Conflict, IntegrityError
 from cluster.flow.trend_files import open_model

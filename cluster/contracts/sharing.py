@@ -3,7 +3,7 @@
 import re
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from cluster.contracts.ingest import Finding
 from cluster.contracts.trend import Prediction
@@ -184,6 +184,39 @@ class RelatedQuery(Frozen):
     """Numbers of the observed HPO terms."""
     disease_id: str = ""
     genes: tuple[str, ...] = ()
+
+
+class DiseaseQuestion(Frozen):
+    """What platforms are asked for their rare cases of one disease with (C8)."""
+
+    disease_id: str
+    name: str
+    """As the disease database has it, never a word of a case; empty where it has no such record."""
+    codes: tuple[str, ...]
+    """In their one form, ``ORPHA:558``; a case of the disease has one of them."""
+    limit: int = Field(20, ge=1, le=1000)
+    """Cases that one platform names."""
+
+
+class DiseaseCases(Frozen):
+    """A platform's rare cases of a disease, under names made for who asked (C8)."""
+
+    items: tuple[RelatedItem, ...]
+    """The one that changed last first, up to the limit."""
+    rare: int
+    """All that may be shared and that the platform's screening calls rare."""
+    others: int
+    """Further ones that may be shared and that its screening does not call rare."""
+
+
+class NetworkCases(Frozen):
+    """The rare cases of a disease that one platform may see, by platform (C8)."""
+
+    question: DiseaseQuestion
+    found: dict[str, DiseaseCases]
+    """Who asked first, then by name."""
+    unanswered: dict[str, str]
+    """Why a platform that was asked is not among them: that says nothing of its cases."""
 
 
 class LiteratureQuery(Frozen):

@@ -98,7 +98,7 @@ class TrendMetrics(BaseModel):
 
 
 class ReliabilityBin(BaseModel):
-    """Windows whose stated chance of being hot lies in one tenth, and what came of them."""
+    """Windows or images whose stated chance lies in one bin, and what came of them."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -106,7 +106,7 @@ class ReliabilityBin(BaseModel):
     stated: float
     """Mean of the stated chances, 0 to 1."""
     found: float
-    """Share that was hot, 0 to 1."""
+    """Share of which it came true: that was hot, or was of the class; 0 to 1."""
 
 
 class ShapeCard(BaseModel):

@@ -1,10 +1,13 @@
-"""A search for a configuration of the trend model: what is searched, and what was found (S600)."""
+"""A search for a configuration of the trend model: what is searched, and what was found (S600).
+
+A search of image models has the same parameters, candidates and states (``image_search``).
+"""
 
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Value = int | float
+Value = int | float | str
 State = Literal["finished", "stopped_early", "failed"]
 
 
@@ -14,14 +17,15 @@ class Parameter(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
-    """A field of ``FitConfig`` or of its network."""
+    """A field of the configuration, for a trend model also of its network."""
     meaning: str
     """What it is, with its unit."""
     scale: Literal["log", "linear", "choice"]
     """Drawn evenly in its logarithm, evenly, or as one of ``choices``."""
-    low: float
-    high: float
-    choices: tuple[int, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+    """Bounds; both 0 where the choices are names."""
+    choices: tuple[Value, ...] = ()
 
 
 class Candidate(BaseModel):

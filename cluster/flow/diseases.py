@@ -7,6 +7,7 @@ from cluster.contracts.disease import DiseaseAnswer, DiseaseCard, Match
 from cluster.diseases.answer import answer_of
 from cluster.diseases.codes import asked_code
 from cluster.diseases.lookup import DiseaseTable
+from cluster.errors import InputError
 from cluster.storage.diseases import DiseaseShelf
 
 OTHERS_MAX: Final = 10
@@ -68,3 +69,12 @@ class DiseaseDatabase:
         """
         found = self.find(query, others_max + 1, words=words)
         return answer_of(self._table, query, found, others_max, self.card) if found else None
+
+    def answer_for(self, disease_id: str) -> DiseaseAnswer | None:
+        """Return Y for the record of an id, whichever others have that id among their codes."""
+        try:
+            found = self.find(disease_id, words=False)
+        except InputError:  # not in the form of its vocabulary, so no record's
+            return None
+        own = [match for match in found if match.disease_id == disease_id]
+        return answer_of(self._table, disease_id, own, 0, self.card) if own else None

@@ -15,8 +15,8 @@ import numpy as np
 from cluster.contracts.images import Split
 from cluster.images.duplicates import Ints, components
 
-TRAINING: Final = 0.70
-VALIDATION: Final = 0.15
+TRAINING: Final = 0.80
+VALIDATION: Final = 0.10
 """The rest is the test part."""
 
 

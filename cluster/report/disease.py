@@ -31,13 +31,7 @@ EVIDENCE: Final = {"PCS": "published clinical study", "TAS": "traceable statemen
 
 def answer_lines(answer: DiseaseAnswer) -> list[Text]:
     """Return the lines of a card, in the order in which they are read."""
-    lines = [literal(f"{answer.disease_id}  {answer.name}", style="bold")]
-    lines += [literal(line) for line in _head(answer)]
-    for definition in answer.definitions:
-        lines.append(literal(f"Definition: {definition.text}"))
-        lines.append(literal(f"  [{_source(definition.source, definition.date)}]"))
-    if not answer.definitions:
-        lines.append(literal("Definition: none in this data set"))
+    lines = definition_lines(answer)
     lines += [literal(line) for line in _treatment(answer)]
     parts = (
         ("Frequency", answer.frequency),
@@ -55,6 +49,18 @@ def answer_lines(answer: DiseaseAnswer) -> list[Text]:
     loaded = f", loaded {data.loaded_on}" if data.loaded_on else ""
     lines.append(literal(f"Data: {data.name} ({data.digest[:DIGEST_CHARS]}{loaded})"))
     lines.append(literal(answer.notice, style="yellow"))
+    return lines
+
+
+def definition_lines(answer: DiseaseAnswer) -> list[Text]:
+    """Return the first lines of a card: which disease it is, by what it was found, what it is."""
+    lines = [literal(f"{answer.disease_id}  {answer.name}", style="bold")]
+    lines += [literal(line) for line in _head(answer)]
+    for definition in answer.definitions:
+        lines.append(literal(f"Definition: {definition.text}"))
+        lines.append(literal(f"  [{_source(definition.source, definition.date)}]"))
+    if not answer.definitions:
+        lines.append(literal("Definition: none in this data set"))
     return lines
 
 

@@ -5,6 +5,7 @@ The file needs nothing else: no network, no server, no other file.
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from cluster.contracts.image_search import ImageSearch
 from cluster.contracts.trend_search import Parameter, TrendSearch, Trial, Value
 from cluster.report.style import BLUE, GREY, ORANGE, VERMILION, counted, log_ticks, new_figure
 from cluster.report.text import literal
@@ -20,7 +22,10 @@ from cluster.report.text import literal
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+Search = TrendSearch | ImageSearch
+
 TEMPLATE: Final = "trend_search.html.j2"
+TITLE: Final = "A search for a better configuration of the trend network"
 WIDTH: Final = 130
 """Columns that the table needs where the console is not a terminal."""
 STATES: Final = {"finished": "finished", "stopped_early": "stopped early", "failed": "failed"}
@@ -40,20 +45,41 @@ NOTES: Final = (
 )
 
 
+@dataclass(frozen=True)
+class SearchTexts:
+    """What is said of a search in words, and the table of its trials."""
+
+    title: str
+    counts: str
+    notes: Sequence[str]
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
 def render_search(search: TrendSearch, console: Console) -> None:
     """Write the table of the trials, best first, and what follows from it."""
+    show_search(search, _texts(search), console)
+
+
+def render_page(search: TrendSearch) -> str:
+    """Return the search as one HTML document; the same search gives the same bytes."""
+    return search_page(search, _texts(search))
+
+
+def show_search(search: Search, texts: SearchTexts, console: Console) -> None:
+    """Write the table of any search's trials, and its verdict."""
     asked = console.width
     console.width = asked if console.is_terminal else max(asked, WIDTH)
     table = Table(
-        title=literal(counts_text(search)),
+        title=literal(texts.counts),
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         collapse_padding=True,
     )
-    for place, head in enumerate(heads(search)):
+    for place, head in enumerate(texts.heads):
         table.add_column(head, justify="right" if place else "left", overflow="fold")
-    for row in trial_rows(search):
+    for row in texts.rows:
         table.add_row(*map(literal, row))
     try:
         console.print(table)
@@ -62,8 +88,8 @@ def render_search(search: TrendSearch, console: Console) -> None:
         console.width = asked
 
 
-def render_page(search: TrendSearch) -> str:
-    """Return the search as one HTML document; the same search gives the same bytes."""
+def search_page(search: Search, texts: SearchTexts) -> str:
+    """Return any search as one HTML document."""
     from plotly.offline import get_plotlyjs
 
     environment = Environment(
@@ -71,12 +97,8 @@ def render_page(search: TrendSearch) -> str:
     )
     source = files("cluster.report").joinpath(TEMPLATE).read_text(encoding="utf-8")
     return environment.from_string(source).render(
-        plan=search.plan,
-        counts=counts_text(search),
+        texts=texts,
         verdict=verdict(search),
-        notes=NOTES,
-        heads=heads(search),
-        rows=trial_rows(search),
         curves=_drawing(draw_curves(search)),
         parameters=[
             {
@@ -90,18 +112,27 @@ def render_page(search: TrendSearch) -> str:
     )
 
 
+def _texts(search: TrendSearch) -> SearchTexts:
+    return SearchTexts(TITLE, counts_text(search), NOTES, heads(search), trial_rows(search))
+
+
 def counts_text(search: TrendSearch) -> str:
     """Say how many trials there are, and how they ended."""
-    states = [trial.state for trial in search.trials]
-    ends = [f"{states.count(state)} {text}" for state, text in STATES.items() if state in states]
     plan = search.plan
     return (
-        f"{counted(len(states), 'trial')} on {plan.n_windows:,} windows of {plan.windows}, "
-        f"at most {plan.epochs_max} epochs, seed {plan.seed}: {', '.join(ends)}"
+        f"{counted(len(search.trials), 'trial')} on {plan.n_windows:,} windows of {plan.windows}, "
+        f"at most {plan.epochs_max} epochs, seed {plan.seed}: {ends_text(search)}"
     )
 
 
-def verdict(search: TrendSearch) -> str:
+def ends_text(search: Search) -> str:
+    """Say how many trials ended in which way."""
+    states = [trial.state for trial in search.trials]
+    ends = [f"{states.count(state)} {text}" for state, text in STATES.items() if state in states]
+    return ", ".join(ends)
+
+
+def verdict(search: Search) -> str:
     """Say which trial is the best, and by how much it is better than the default."""
     best, default = next(iter(search.trials), None), _default(search)
     if best is None or best.validation_loss is None:
@@ -118,13 +149,13 @@ def verdict(search: TrendSearch) -> str:
     )
 
 
-def heads(search: TrendSearch) -> tuple[str, ...]:
+def heads(search: Search) -> tuple[str, ...]:
     """Return the headings of the cells of ``trial_rows``."""
     names = [parameter.name.replace("_", "\n") for parameter in search.plan.space]
     return ("trial", "loss", "beside\ndefault", "epochs", "state", "seconds", *names)
 
 
-def trial_rows(search: TrendSearch) -> list[list[str]]:
+def trial_rows(search: Search) -> list[list[str]]:
     """Return the cells of each trial, best first."""
     default = _default(search)
     base = default.validation_loss if default else None
@@ -142,10 +173,12 @@ def trial_rows(search: TrendSearch) -> list[list[str]]:
 
 def number(value: Value) -> str:
     """Write a value as short as it is."""
+    if isinstance(value, str):
+        return value
     return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
 
 
-def draw_curves(search: TrendSearch) -> "Figure":
+def draw_curves(search: Search) -> "Figure":
     """Draw the validation loss of every trial by epoch; where one was ended, its mark says how."""
     from plotly.graph_objects import Scatter
 
@@ -194,7 +227,7 @@ def draw_curves(search: TrendSearch) -> "Figure":
     return figure
 
 
-def draw_parameter(search: TrendSearch, parameter: Parameter) -> "Figure":
+def draw_parameter(search: Search, parameter: Parameter) -> "Figure":
     """Draw the validation loss of every trial against one of its values."""
     figure = new_figure("", height=300)
     default = _default(search)
@@ -208,6 +241,11 @@ def draw_parameter(search: TrendSearch, parameter: Parameter) -> "Figure":
     if default is not None and default.validation_loss is not None:
         figure.add_trace(_points([default], parameter, "default", ORANGE, "diamond"))
     figure.update_yaxes(title_text="validation loss")
+    if any(isinstance(choice, str) for choice in parameter.choices):
+        names = [str(choice) for choice in parameter.choices]
+        figure.update_xaxes(type="category", categoryorder="array", categoryarray=names)
+        figure.update_xaxes(title_text=parameter.name, range=[-0.5, len(names) - 0.5])
+        return figure
     ends = [parameter.low, parameter.high]
     is_wide = parameter.scale == "choice" and parameter.high > WIDE * parameter.low
     if parameter.scale == "log" or is_wide:
@@ -229,15 +267,15 @@ def _points(
     return Scatter(
         x=[trial.values[parameter.name] for trial in trials],
         y=[trial.validation_loss for trial in trials],
-        customdata=[trial.id for trial in trials],
+        customdata=[(trial.id, number(trial.values[parameter.name])) for trial in trials],
         mode="markers",
         name=name,
         marker={"color": color, "symbol": symbol, "size": 9},
-        hovertemplate="%{customdata}, %{x:.3g}: %{y:.4f}<extra></extra>",
+        hovertemplate="%{customdata[0]}, %{customdata[1]}: %{y:.4f}<extra></extra>",
     )
 
 
-def _default(search: TrendSearch) -> Trial | None:
+def _default(search: Search) -> Trial | None:
     first = search.plan.candidates[0].id
     return next((trial for trial in search.trials if trial.id == first), None)
 

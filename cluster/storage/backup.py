@@ -1,6 +1,6 @@
-"""Backup and restore of a data folder: ledgers, keys and blobs, each file under its digest (B3).
+"""Backup and restore of a data folder: ledgers, keys, sets, blobs, each file under its digest (B3).
 
-Indexes are not in a backup: they are made anew from the ledgers.
+Indexes and the public list are not in a backup: they are made anew from the ledgers.
 """
 
 import json
@@ -12,6 +12,7 @@ from cluster.errors import IntegrityError, NotFound, StoreUnavailable
 from cluster.ids import sha256
 from cluster.storage.blobs import BlobStore
 from cluster.storage.files import write_durably
+from cluster.storage.image_sets import FOLDER as IMAGE_SETS
 
 MANIFEST: Final = "manifest.json"
 BLOBS: Final = "blobs"
@@ -20,6 +21,12 @@ BLOBS: Final = "blobs"
 def copy_blobs(blobs: BlobStore, folder: Path) -> None:
     """Copy the blobs that the backup does not have yet."""
     copy_all(blobs, BlobStore(str(folder / BLOBS)))
+
+
+def copy_image_sets(data_dir: Path, folder: Path) -> None:
+    """Copy what names the sets of images; the images themselves are blobs."""
+    for path in sorted((data_dir / IMAGE_SETS).glob("*/[0-9a-f]*.json")):
+        write_durably(folder / path.relative_to(data_dir), path.read_bytes())
 
 
 def copy_all(source: BlobStore, target: BlobStore) -> None:

@@ -34,6 +34,11 @@ class BlobStore:
     def _path(self, digest: str) -> str:
         return f"{self._root}/{digest[:2]}/{digest}"
 
+    def local_path(self, digest: str) -> Path | None:
+        """Return where a blob lies, or would, on this machine; None on another file system."""
+        is_local = isinstance(self._fs, fs.LocalFileSystem)
+        return Path(self._path(digest)) if is_local else None
+
     def put(self, content: bytes) -> str:
         """Store bytes durably and return their digest."""
         digest = sha256(content)

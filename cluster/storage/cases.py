@@ -149,6 +149,23 @@ def shareable_ids(tx: Connection, platform: str) -> set[str]:
     return {row.case_id for row in rows}
 
 
+def shareable_of(
+    tx: Connection, platform: str, disease_ids: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Return (id, disease id) of the shareable own cases of some diseases, last change first."""
+    rows = tx.execute(
+        select(cases.c.case_id, cases.c.disease_id)
+        .where(
+            cases.c.origin == platform,
+            cases.c.state == "active",
+            cases.c.consent == "share",
+            cases.c.disease_id.in_(disease_ids),
+        )
+        .order_by(cases.c.seq.desc())
+    )
+    return [(row.case_id, row.disease_id) for row in rows]
+
+
 def count_cases(tx: Connection, seq: int) -> int:
     """Return the number of cases up to a place in the order of changes."""
     chosen = select(func.count()).where(cases.c.seq <= seq)

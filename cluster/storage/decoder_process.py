@@ -8,7 +8,6 @@ core behind.
 
 import json
 import os
-import resource
 import sys
 from dataclasses import asdict
 from typing import BinaryIO, Final
@@ -17,25 +16,11 @@ from PIL import Image
 
 from cluster.images.decode import Picture, Refusal, decode
 from cluster.images.limits import Limits
+from cluster.storage.confined import allow_seconds, confine, leave_network
 
 LENGTH_BYTES: Final = 4
 HANDLES_MAX: Final = 16
 PARTS: Final = ("content", "thumbnail")
-
-
-def confine(limits: Limits) -> None:
-    """Give up what decoding does not need; for the rest of the process's life."""
-    resource.setrlimit(resource.RLIMIT_AS, (limits.decoder_bytes,) * 2)
-    for kind in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_NPROC):
-        resource.setrlimit(kind, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (HANDLES_MAX, HANDLES_MAX))
-
-
-def allow_seconds(seconds: int) -> None:
-    """Let the process use some more processor time; beyond it the system ends it."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    allowed = int(used.ru_utime + used.ru_stime) + 1 + seconds
-    resource.setrlimit(resource.RLIMIT_CPU, (allowed, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
 def answer(found: Picture | Refusal) -> tuple[bytes, bytes, bytes]:
@@ -62,9 +47,10 @@ def serve(source: BinaryIO, target: BinaryIO, limits: Limits) -> None:
 def main() -> None:
     """Load all decoders first, for nothing can be opened afterwards."""
     limits = Limits(**json.loads(sys.argv[1]))
+    leave_network()
     Image.init()
     source, target = os.fdopen(0, "rb"), os.fdopen(1, "wb")
-    confine(limits)
+    confine(limits.decoder_bytes, HANDLES_MAX)
     serve(source, target, limits)
 
 

@@ -11,24 +11,22 @@ import queue
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
-from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from cluster.images.decode import Picture, Refusal
 from cluster.images.limits import Limits
+from cluster.storage.confined import start_confined
 from cluster.storage.decoder_process import LENGTH_BYTES
 
 T = TypeVar("T")
-ROOT: Final = Path(__file__).resolve().parents[2]
+DECODER: Final = "cluster.storage.decoder_process"
 HEAD_BYTES_MAX: Final = 1 << 16
 CHUNK: Final = 1 << 16
-LIBRARY_THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class DecoderGone(Exception):
@@ -44,16 +42,8 @@ class _Decoder:
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
-            words = [sys.executable, "-m", "cluster.storage.decoder_process"]
-            kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-            self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-                [*words, json.dumps(asdict(self._limits))],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                bufsize=0,
-                env=kept | {"PYTHONPATH": str(ROOT)} | dict.fromkeys(LIBRARY_THREADS, "1"),
-            )
+            request = json.dumps(asdict(self._limits))
+            self._process = start_confined(DECODER, request, subprocess.PIPE, subprocess.PIPE)
         return self._process
 
     @property

@@ -5,7 +5,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from cluster.storage.tables import artefacts, channels
+from cluster.contracts.registry import ModelChange
+from cluster.storage.tables import artefacts, channels, image_changes
 
 
 class Artefact(NamedTuple):
@@ -50,3 +51,14 @@ def get_channel(tx: Connection, channel: str) -> Artefact | None:
         .where(channels.c.channel == channel)
     ).one_or_none()
     return Artefact(row.digest, row.kind, row.parent, row.card) if row else None
+
+
+def put_change(tx: Connection, change: ModelChange) -> None:
+    """Add a line to the history of image models."""
+    tx.execute(insert(image_changes).values(change.model_dump()))
+
+
+def get_changes(tx: Connection) -> list[ModelChange]:
+    """Return the history of image models, oldest line first."""
+    rows = tx.execute(select(image_changes).order_by(image_changes.c.seq))
+    return [ModelChange.model_validate(row, from_attributes=True) for row in rows]

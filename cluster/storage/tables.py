@@ -214,12 +214,29 @@ artefacts = Table(
     "artefacts",
     REGISTRY,
     _key("digest"),  # SHA-256 of the blob
-    _text("kind"),  # trend_model, trend_windows
+    _text("kind"),  # trend_model, trend_windows, image_model …
     _text("parent", optional=True),  # the version it came from
     _text("card"),  # JSON
     _count("seq"),
 )
 channels = Table("channels", REGISTRY, _key("channel"), _text("digest"))
+image_changes = Table(
+    "image_changes",  # the history of image models; lines are added only
+    REGISTRY,
+    Column("seq", Integer, primary_key=True),
+    _text("name"),
+    _text("version"),
+    _text("action"),  # pending, published, refused, retired, served
+    _number("at"),
+    _text("by"),
+    _text("reason"),
+)
+
+REGISTRY_MIGRATIONS: Final = (
+    "CREATE TABLE image_changes (seq INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, "
+    'version TEXT NOT NULL, action TEXT NOT NULL, at FLOAT NOT NULL, "by" TEXT NOT NULL, '
+    "reason TEXT NOT NULL)",
+)
 
 predictions = Table(
     "predictions",

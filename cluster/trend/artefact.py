@@ -7,15 +7,13 @@ always gives the same bytes, and its version is their SHA-256.
 Shapes: W windows, M members, O outputs.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 import pyarrow as pa
-import safetensors.torch
 import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 from torch import Tensor
@@ -23,6 +21,7 @@ from torch import Tensor
 from cluster.contracts.trend import BIN_TOLERANCE, LABELS, WINDOWS, Channel, Prediction
 from cluster.errors import DazzleError, IntegrityError
 from cluster.ids import canonical_json, sha256
+from cluster.learning.sealed import pack, unpack
 from cluster.trend.calibration import Calibration
 from cluster.trend.features import FEATURE_NAMES, Features, windows_to_features
 from cluster.trend.folds import N_MEMBERS
@@ -290,42 +289,3 @@ def _require_finite(tensors: Mapping[str, Tensor]) -> None:
         if tensor.dtype != torch.float32 or not bool(usable.all()):
             what = f"{name} is not made of finite numbers in float32"
             raise TypeError(what)
-
-
-def pack(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> bytes:
-    """Write tensors and a JSON text as safetensors, sealed by a digest of both."""
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    sealed = canonical_json({"about": about, "sha256": _digest(plain, about)})
-    # One key only: the order of several is not defined, and the bytes must be.
-    return bytes(safetensors.torch.save(plain, metadata={"dazzle": sealed}))
-
-
-def unpack(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read back what ``pack`` wrote.
-
-    Raises:
-        IntegrityError: a byte was changed, added or lost.
-    """
-    try:
-        tensors: dict[str, Tensor] = safetensors.torch.load(content)
-        length = int.from_bytes(content[:8], "little")
-        sealed = json.loads(content[8 : 8 + length])["__metadata__"]["dazzle"]
-        about: dict[str, Any] = json.loads(sealed)["about"]
-        # Written again it has its digest anew, and every byte of it, be it white space.
-        intact = pack(tensors, about) == content
-        intact = intact and isinstance(about, dict)
-    except (safetensors.SafetensorError, KeyError, TypeError, ValueError, RecursionError):
-        intact = False
-    if not intact:
-        what = "the bytes are damaged or are not a file of Dazzle"
-        raise IntegrityError(what, "safetensors", "Restore the file or publish it again.")
-    return tensors, about
-
-
-def _digest(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of names, types, shapes, numbers and JSON text."""
-    parts = {
-        name: [str(tensor.dtype), list(tensor.shape), sha256(tensor.numpy().tobytes())]
-        for name, tensor in tensors.items()
-    }
-    return sha256(canonical_json({"about": about, "tensors": parts}))

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from cluster.contracts.trend import UpdateReport
 from cluster.contracts.trend_update import UpdateArm, UpdateComparison
+from cluster.learning.chance import reproducible
 from cluster.trend.artefact import TrendModel
 from cluster.trend.fit import FitConfig, Fitting
 from cluster.trend.incremental import (
@@ -30,7 +31,6 @@ from cluster.trend.incremental import (
     update,
 )
 from cluster.trend.lesson import prepare
-from cluster.trend.network import reproducible
 from cluster.trend.publish import weigh_correction
 from cluster.trend.rehearsal import Recipe, choose
 from cluster.trend.windows import conformed

@@ -23,14 +23,16 @@ from torch import Tensor, nn
 from cluster.contracts.trend import Channel
 from cluster.errors import Conflict, Fault
 from cluster.ids import canonical_json, sha256
-from cluster.trend.artefact import pack, unpack
+from cluster.learning.chance import reproducible
+from cluster.learning.optimizers import restore_state, state_tensors, under
+from cluster.learning.sealed import pack, unpack
+from cluster.learning.shard import Shard
 from cluster.trend.folds import N_MEMBERS
 from cluster.trend.lesson import Lesson
 from cluster.trend.network import (
     TrendNetwork,
     TrendNetworkConfig,
     limit_gradients,
-    reproducible,
     window_loss,
 )
 from cluster.trend.windows import Rows
@@ -61,16 +63,6 @@ class FitConfig:
     seed: int = 0
     left_out: tuple[Channel, ...] = ()
     """Channels that the model does not look at, of ``CHANNELS``."""
-
-
-@dataclass(frozen=True)
-class Shard:
-    """Which part of every batch this process takes."""
-
-    rank: int = 0
-    world: int = 1
-    sum_over_ranks: Callable[[Tensor], Tensor] = lambda figures: figures
-    """Adds figures over all processes and gives every one the sum."""
 
 
 class Fitting:
@@ -153,15 +145,10 @@ class Fitting:
 
     def checkpoint(self) -> bytes:
         """Write all that is needed to go on after this epoch, as sealed safetensors."""
-        optimizer = self._optimizer.state_dict()["state"]
         tensors = {
             **{f"network/{name}": tensor for name, tensor in _weights(self.network).items()},
             **{f"best/{name}": tensor for name, tensor in self._best.items()},
-            **{
-                f"optimizer/{index}/{name}": tensor
-                for index, state in optimizer.items()
-                for name, tensor in state.items()
-            },
+            **state_tensors(self._optimizer),
         }
         progress = {
             "lesson": self._lesson_digest(),
@@ -182,14 +169,9 @@ class Fitting:
         if progress.get("lesson") != self._lesson_digest():
             what = "the checkpoint is of another training run"
             raise Conflict(what, "trend training", "Give the run another name.")
-        self.network.load_state_dict(_under("network/", tensors), strict=False)
-        self._best = _under("best/", tensors)
-        states: dict[int, dict[str, Tensor]] = {}
-        for path, tensor in _under("optimizer/", tensors).items():
-            index, name = path.split("/")
-            states.setdefault(int(index), {})[name] = tensor
-        groups = self._optimizer.state_dict()["param_groups"]
-        self._optimizer.load_state_dict({"state": states, "param_groups": groups})
+        self.network.load_state_dict(under("network/", tensors), strict=False)
+        self._best = under("best/", tensors)
+        restore_state(self._optimizer, tensors)
         self.learning_curve = [(training, valid) for training, valid in progress["curve"]]
         self.best_epochs, self.best_losses = progress["best_epochs"], progress["best_losses"]
 
@@ -326,12 +308,3 @@ class _Tensors:
 
 def _weights(network: TrendNetwork) -> dict[str, Tensor]:
     return {name: weights.detach().clone() for name, weights in network.named_parameters()}
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors whose name has the prefix, without it."""
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(prefix)
-    }

@@ -26,12 +26,13 @@ import pyarrow as pa
 import torch
 
 from cluster.contracts.trend import ShapeChange, UpdateReport
+from cluster.learning.chance import reproducible
 from cluster.trend.artefact import Profile, ShapeProfile, TrendModel, member_outputs, save
 from cluster.trend.exam import Exam
 from cluster.trend.folds import N_MEMBERS
 from cluster.trend.lesson import prepare
 from cluster.trend.metrics import interval
-from cluster.trend.network import TrendNetwork, Y, grown, reproducible
+from cluster.trend.network import TrendNetwork, Y, grown
 from cluster.trend.publish import examine, kept_apart, recalibrated, weigh_correction
 from cluster.trend.rehearsal import Choice, Recipe, choose, learn
 from cluster.trend.windows import Floats, Mask, Rows

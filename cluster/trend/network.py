@@ -9,8 +9,7 @@ model, which stays readable inside it. Width, depth and dropout are configuratio
 Shapes: B batch, F features, H hidden width, M members, S window shapes, O outputs.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -202,22 +201,6 @@ def limit_gradients(network: nn.Module, norm_max: float) -> None:
     scale_M = (norm_max / norm_M.clamp_min(1e-6)).clamp(max=1.0)
     for each in gradients:
         each.mul_(scale_M.view(-1, *[1] * (each.dim() - 1)))
-
-
-@contextmanager
-def reproducible(seed: int) -> Iterator[None]:
-    """Seed torch and bind it to one thread; put both back afterwards.
-
-    With several threads the order of additions, and so the last bits, would depend on the load.
-    """
-    threads = torch.get_num_threads()
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
 
 
 def grown(network: TrendNetwork, shapes: Sequence[int | None]) -> TrendNetwork:

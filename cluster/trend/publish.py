@@ -18,6 +18,7 @@ import pyarrow as pa
 import torch
 
 from cluster.contracts.trend import ReliabilityBin, ShapeCard, TrendCard
+from cluster.learning.chance import reproducible
 from cluster.trend import baselines
 from cluster.trend.artefact import (
     Forecast,
@@ -37,7 +38,7 @@ from cluster.trend.fit import FitConfig, Fitting
 from cluster.trend.labels import growth
 from cluster.trend.lesson import prepare
 from cluster.trend.metrics import Scores, interval, measure
-from cluster.trend.network import HOT, SURGE, TrendNetwork, Y, reproducible
+from cluster.trend.network import HOT, SURGE, TrendNetwork, Y
 from cluster.trend.windows import Floats, Mask
 
 TENTHS: Final = 10

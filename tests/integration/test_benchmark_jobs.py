@@ -73,6 +73,27 @@ def test_propagation_is_measured(tmp_path: Path) -> None:
     assert not (out / "scratch").exists()
 
 
+def test_images_are_measured(tmp_path: Path) -> None:
+    """C2 C3 C6: training by stage and workers, recognition by runtime, SIMULATED and said to be."""
+    out = tmp_path / "bench"
+    done = benchmark(
+        *("images", "--out", str(out), "--backbone", "efficientnet_lite0"),
+        *("--image-size", "75", "--n-images", "24", "--workers", "1"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert SIMULATED in done.stdout
+    found = written(out)
+    assert (found["cases"], found["weights"], found["images"]) == (SIMULATED, "none", 24)
+    assert 1 < found["file_mb"]["int8"] < found["file_mb"]["fp32"]
+    assert set(found["recognition"]) == {"1", "8"} and set(found["training"]) == {"1"}
+    for rates in found["training"].values():
+        assert set(rates) == {f"{stage}_images_per_s" for stage in ("head", "upper", "all")}
+    for part in ("recognition", "training"):
+        assert min(min(figures.values()) for figures in found[part].values()) > 0
+    shares = [value for name, value in found["picture"].items() if name.endswith("share")]
+    assert len(shares) == 3 and abs(sum(shares) - 1) < 1e-6
+
+
 @pytest.mark.parametrize("sizes", ["", "none", "0", "10,-3"])
 def test_sizes_that_are_no_numbers_are_refused(sizes: str, tmp_path: Path) -> None:
     """B9: the caller's fault is one line and exit code 2."""

@@ -34,7 +34,7 @@ class Keeper:
         self.service = RegistryService(Settings(data_dir=folder))
 
     def load(self, content: bytes, **dates: str) -> DiseaseCard:
-        return self.service.load_diseases(content, "d.jsonl.gz", dates, str(self.folder))
+        return self.service.load_diseases(content, "d.jsonl.gz", dates)
 
     def restarted(self) -> "Keeper":
         self.service.close()
@@ -102,7 +102,7 @@ def test_a_damaged_file_changes_nothing(keeper: Keeper) -> None:
 def test_another_data_folder_is_refused(keeper: Keeper) -> None:
     """C8: nobody loads into a folder that he does not mean."""
     with pytest.raises(Conflict, match="keeps"):
-        keeper.service.load_diseases(GOOD, "d.jsonl.gz", {}, "/elsewhere")
+        keeper.service.check_folder("/elsewhere")
 
 
 @pytest.mark.parametrize("lost", ["pointer", "broken pointer", "folder", "everything"])

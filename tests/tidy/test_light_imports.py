@@ -21,7 +21,27 @@ TORCH_ROOM = (
     "search",
     "second",
 )
-WITH_TORCH = {f"cluster.trend.{name}" for name in TORCH_ROOM}
+IMAGE_ROOM = (
+    "assemble",
+    "augmentation",
+    "compile",
+    "efficientnet_lite",
+    "evaluate",
+    "fit",
+    "inception",
+    "lesson",
+    "network",
+    "publish",
+    "saliency",
+    "schedule",
+    "search",
+    "weights",
+)
+WITH_TORCH = {
+    *(f"cluster.trend.{name}" for name in TORCH_ROOM),
+    *(f"cluster.imaging.{name}" for name in IMAGE_ROOM),
+    *(f"cluster.learning.{name}" for name in ("chance", "optimizers", "sealed", "shard")),
+}
 
 
 def modules() -> list[str]:

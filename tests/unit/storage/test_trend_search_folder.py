@@ -6,7 +6,7 @@ import pytest
 
 from cluster.contracts.trend_search import Candidate, SearchPlan, TrendSearch, Trial
 from cluster.errors import Conflict, IntegrityError, NotFound
-from cluster.storage.trend_searches import SEARCH, keep_search, open_search, read_search
+from cluster.storage.searches import SEARCH, keep_search, open_search, read_search
 
 CANDIDATE = Candidate(id="trial-00", values={"width": 64, "lr": 0.001})
 PLAN = SearchPlan(
@@ -19,15 +19,18 @@ PLAN = SearchPlan(
     space=(),
     candidates=(CANDIDATE,),
 )
+BEGUN = TrendSearch(plan=PLAN)
 
 
 def test_a_search_is_kept_as_it_is(tmp_path: Path) -> None:
     """A6: what was found is read again, whole numbers as such; the file may have another name."""
-    assert open_search(tmp_path, PLAN) == TrendSearch(plan=PLAN)
+    assert open_search(tmp_path, BEGUN) == BEGUN
     trial = Trial(**CANDIDATE.model_dump(), state="finished", curve=((3, 0.5),), epochs=3)
     search = TrendSearch(plan=PLAN, trials=(trial,))
     keep_search(tmp_path, search)
-    again = open_search(tmp_path, PLAN.model_copy(update={"windows": "b.parquet"}))
+    again = open_search(
+        tmp_path, TrendSearch(plan=PLAN.model_copy(update={"windows": "b.parquet"}))
+    )
     assert again == search
     assert isinstance(again.trials[0].values["width"], int)
 
@@ -45,15 +48,15 @@ def test_another_search_in_the_same_folder_is_refused(
     tmp_path: Path, changed: dict[str, object], said: str
 ) -> None:
     """A6: two searches are never mixed; what differs is named."""
-    open_search(tmp_path, PLAN)
+    open_search(tmp_path, BEGUN)
     with pytest.raises(Conflict, match=said):
-        open_search(tmp_path, PLAN.model_copy(update=changed))
+        open_search(tmp_path, TrendSearch(plan=PLAN.model_copy(update=changed)))
 
 
 def test_a_folder_without_a_search_or_with_a_damaged_one(tmp_path: Path) -> None:
     """A6: both are told, with what to do."""
     with pytest.raises(NotFound, match="no search was begun"):
-        read_search(tmp_path)
+        read_search(tmp_path, TrendSearch)
     (tmp_path / SEARCH).write_text("{}")
     with pytest.raises(IntegrityError, match="damaged"):
-        read_search(tmp_path)
+        read_search(tmp_path, TrendSearch)

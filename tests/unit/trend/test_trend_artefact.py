@@ -9,12 +9,14 @@ import torch
 
 from cluster.errors import IntegrityError, WindowInvalid
 from cluster.ids import sha256
-from cluster.trend.artefact import Profile, TrendModel, load, member_outputs, pack, save, unpack
+from cluster.learning.chance import reproducible
+from cluster.learning.sealed import pack, unpack
+from cluster.trend.artefact import Profile, TrendModel, load, member_outputs, save
 from cluster.trend.calibration import Calibration
 from cluster.trend.features import FEATURE_NAMES, windows_to_features
 from cluster.trend.fit import start_network
 from cluster.trend.lesson import prepare
-from cluster.trend.network import HOT, SURGE, TrendNetwork, TrendNetworkConfig, Y, reproducible
+from cluster.trend.network import HOT, SURGE, TrendNetwork, TrendNetworkConfig, Y
 from cluster.trend.windows import Shape
 from tests.unit.trend.access_windows import (
     LONG,

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from cluster.errors import Conflict, Fault, IntegrityError, WindowInvalid
-from cluster.trend.fit import FitConfig, Fitting, Shard, batches
+from cluster.learning.shard import Shard
+from cluster.trend.fit import FitConfig, Fitting, batches
 from cluster.trend.folds import N_MEMBERS, fold
 from cluster.trend.lesson import Lesson, prepare
 from cluster.trend.network import TrendNetworkConfig

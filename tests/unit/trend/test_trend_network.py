@@ -6,6 +6,7 @@ import torch
 from sklearn.linear_model import Ridge
 
 from cluster.errors import SettingInvalid
+from cluster.learning.chance import reproducible
 from cluster.trend.artefact import linear_outputs, member_outputs
 from cluster.trend.exam import Exam
 from cluster.trend.features import FEATURE_NAMES
@@ -19,7 +20,6 @@ from cluster.trend.network import (
     Y,
     grown,
     limit_gradients,
-    reproducible,
     window_loss,
 )
 from cluster.trend.windows import Floats

@@ -11,12 +11,13 @@ import torch
 from cluster.contracts.trend import TrendCard
 from cluster.errors import WindowInvalid
 from cluster.ids import sha256
+from cluster.learning.chance import reproducible
 from cluster.trend.artefact import linear_outputs, load, member_outputs
 from cluster.trend.exam import Exam
 from cluster.trend.fit import FitConfig, start_network
 from cluster.trend.lesson import prepare
 from cluster.trend.metrics import interval
-from cluster.trend.network import TrendNetwork, TrendNetworkConfig, Y, reproducible
+from cluster.trend.network import TrendNetwork, TrendNetworkConfig, Y
 from cluster.trend.publish import examine, fit, kept_apart, shape_cards, weigh_correction
 from tests.unit.trend.access_windows import SHAPES, access_windows, mixed_windows, with_column
 

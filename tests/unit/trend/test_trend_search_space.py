@@ -7,18 +7,10 @@ import pytest
 
 from cluster.contracts.trend_search import SearchPlan, TrendSearch, Trial
 from cluster.errors import Conflict, NotFound, SettingInvalid
+from cluster.learning.search import BEST, chosen, ranked
 from cluster.trend.fit import FitConfig, Fitting
 from cluster.trend.lesson import prepare
-from cluster.trend.search import (
-    BEST,
-    SPACE,
-    chosen,
-    config_of,
-    plan_search,
-    ranked,
-    validation_loss,
-    values_of,
-)
+from cluster.trend.search import SPACE, config_of, plan_search, validation_loss, values_of
 from tests.unit.trend.access_windows import access_windows
 
 LESSON = prepare(access_windows(300, seed=1))
@@ -122,11 +114,11 @@ def test_a_trial_is_chosen_by_its_id() -> None:
     search = TrendSearch(
         plan=a_plan(), trials=ranked([trial("a", 0.2), trial("b", 0.1), trial("c", None, "failed")])
     )
-    assert chosen(search, BEST).id == "b"
-    assert chosen(search, "a").id == "a"
+    assert chosen(search.trials, BEST).id == "b"
+    assert chosen(search.trials, "a").id == "a"
     with pytest.raises(NotFound, match="Known are best and: a, b, c"):
-        chosen(search, "z")
+        chosen(search.trials, "z")
     with pytest.raises(Conflict, match="c failed"):
-        chosen(search, "c")
+        chosen(search.trials, "c")
     with pytest.raises(NotFound, match="Run the search to its end first"):
-        chosen(TrendSearch(plan=a_plan()), BEST)
+        chosen((), BEST)

@@ -1,0 +1,193 @@
+"""What a device says on its terminal: the list, the result R and the answer Y (C4, C8).
+
+Every text from outside is shown literally: no markup is read in it, and characters that could
+steer a terminal are replaced.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cluster.contracts.disease import DiseaseAnswer, Passage, Treatment
+from cluster.contracts.image_models import ListedModel, Recognition
+from cluster.device.cache import MIB, CachedModel
+from cluster.device.client import Answered, Fetched, Listing, day
+
+WIDTH_MIN: Final = 100
+CLASSES_SHOWN: Final = 3
+SHOWN: Final = 6
+"""Of treatments, links and the like; the rest is counted."""
+TEXT_CHARS: Final = 600
+OUTSIDE: Final = "outside what this model knows"
+NO_DISEASE: Final = "is no disease of the database, so there is nothing to look up"
+
+
+def terminal(*, stderr: bool = False) -> Console:
+    """Return a console that stays readable where there is no terminal, and reads no markup."""
+    console = Console(stderr=stderr, markup=False, highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, WIDTH_MIN)
+    return console
+
+
+def plain(text: str, style: str = "") -> Text:
+    """Return a text from outside as it is, without what could steer a terminal."""
+    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return Text(shown, style=style)
+
+
+def listing_lines(listing: Listing) -> Iterator[Text]:
+    """Say how old the list is where the source was not reached, and what it withdrew."""
+    if not listing.fresh:
+        told = f"Offline: {listing.problem}. The list is of {day(listing.listed_at)}."
+        yield plain(told, "yellow")
+    for one in listing.dropped:
+        name = f"{one.bundle.name} ({one.version[:12]})"
+        yield plain(f"Withdrawn by the list, and dropped here: {name}", "yellow")
+
+
+def models_table(models: Sequence[ListedModel], cached: Sequence[CachedModel]) -> Table:
+    """Return the models in the order given."""
+    heads = ("model", "no.", "tells apart", "accuracy", "AUROC", "MiB", "here", "made by")
+    table = _table(*heads)
+    here = {one.version: one for one in cached}
+    for one in models:
+        sizes = ", ".join(f"{name} {size / MIB:.1f}" for name, size in sorted(one.sizes.items()))
+        kept = here.get(one.version)
+        cells = (
+            one.name,
+            str(one.number),
+            ", ".join(one.labels),
+            _figure(one.accuracy),
+            _figure(one.macro_auroc),
+            sizes,
+            ", ".join(kept.variants) if kept else "",
+            one.made_by,
+        )
+        table.add_row(*map(plain, cells))
+    return table
+
+
+def cache_table(models: Sequence[CachedModel]) -> Table:
+    """Return what lies in a cache."""
+    table = _table("model", "version", "files", "MiB", "last used", "pinned")
+    for one in models:
+        cells = (
+            one.bundle.name,
+            one.version[:12],
+            ", ".join(one.variants),
+            f"{one.bytes / MIB:.1f}",
+            day(one.used_at) if one.used_at else "never",
+            "yes" if one.pinned else "",
+        )
+        table.add_row(*map(plain, cells))
+    return table
+
+
+def _table(*heads: str) -> Table:
+    table = Table()
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    return table
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def fetched_lines(fetched: Fetched) -> Iterator[Text]:
+    """Say which model is used, and whether it was cached or downloaded (C5)."""
+    listed = fetched.listed
+    if fetched.instead is not None:
+        told = (
+            f"{listed.name} {fetched.instead.number} cannot be fetched now; {listed.number} is used"
+        )
+        yield plain(told, "yellow")
+    size = fetched.bytes_downloaded
+    came = f"downloaded {size / MIB:.1f} MiB" if size else "cached"
+    yield plain(f"{listed.name} {listed.number} ({fetched.variant}): {came}")
+    for one in fetched.evicted:
+        yield plain(f"Removed to make room: {one.bundle.name} ({one.version[:12]})")
+
+
+def recognition_lines(name: str, result: Recognition) -> Iterator[Text]:
+    """Say what was recognised in a picture, and how sure the model is."""
+    ratio = result.distance_ratio
+    far = "" if ratio is None else f"; distance {ratio:.2f} of the limit"
+    if result.outside:
+        yield plain(f"{name}: {OUTSIDE}{far}", "bold yellow")
+        return
+    yield plain(f"{name}: {result.label}, probability {result.probability:.3f}{far}", "bold")
+    ranked = sorted(result.probabilities.items(), key=lambda pair: -pair[1])[:CLASSES_SHOWN]
+    yield plain("  " + ", ".join(f"{label} {p:.3f}" for label, p in ranked))
+
+
+def answer_lines(answered: Answered) -> Iterator[Text]:
+    """Return Y: what the disease is, what is known of treatment, each with its source (C8)."""
+    answer = answered.answer
+    if answered.kept_at is not None:
+        yield plain(f"Offline: this answer is of {day(answered.kept_at)}.", "yellow")
+    yield plain(f"{answer.disease_id}  {answer.name}", "bold")
+    if answer.synonyms:
+        yield plain(f"  also: {', '.join(answer.synonyms[:SHOWN])}")
+    for one in answer.definitions:
+        yield plain(f"Definition: {_cut(one.text)}")
+        yield plain(f"  [{_source(one.source, one.date)}]")
+    yield from map(plain, _treatment(answer))
+    for title, passages in (
+        ("Frequency", answer.frequency),
+        ("Prevention", answer.prevention),
+        ("Information", answer.information),
+        ("Links", answer.resources),
+    ):
+        yield from map(plain, _passages(title, passages))
+    yield from (plain(f"Read: {one.url}") for one in answer.references[:SHOWN])
+    yield from map(plain, _more(len(answer.references), "references"))
+    loaded = f", loaded {answer.data_set.loaded_on}" if answer.data_set.loaded_on else ""
+    yield plain(f"Data: {answer.data_set.name}{loaded}")
+    yield plain(answer.notice, "yellow")
+
+
+def _treatment(answer: DiseaseAnswer) -> Iterator[str]:
+    if not answer.treatments and not answer.treatment_texts:
+        yield "Treatment: nothing is known here, nor of a disease above it"
+        return
+    way = " > ".join(f"{one.disease_id} {one.name}" for one in answer.from_parent)
+    above = f" nothing of the disease itself; this is of the disease above it: {way}"
+    yield f"Treatment:{above if way else ''}"
+    yield from map(_action, answer.treatments[:SHOWN])
+    yield from _more(len(answer.treatments), "treatments")
+    yield from _passages("", answer.treatment_texts)
+
+
+def _action(one: Treatment) -> str:
+    agent = f" ({one.agent})" if one.agent else ""
+    target = f": {one.target or one.target_id}" if one.target or one.target_id else ""
+    evidence = f"{one.evidence}, " if one.evidence else ""
+    relation = one.relation.replace("_", " ")
+    return f"  {one.action}{agent}, {relation}{target} [{evidence}{_source(one.source, one.date)}]"
+
+
+def _passages(title: str, passages: Sequence[Passage]) -> Iterator[str]:
+    for one in passages[:SHOWN]:
+        text = f"{_cut(one.text)}{' …' if one.cut and len(one.text) <= TEXT_CHARS else ''}"
+        yield f"{title}: {text}" if title else f"  {text}"
+        yield f"  [{_source(one.source, one.date)}] {one.url}".rstrip()
+    yield from _more(len(passages), "passages")
+
+
+def _more(number: int, what: str) -> Iterator[str]:
+    if number > SHOWN:
+        yield f"  {number - SHOWN} more {what}"
+
+
+def _cut(text: str) -> str:
+    shown = " ".join(text.split())
+    return shown if len(shown) <= TEXT_CHARS else f"{shown[:TEXT_CHARS]} …"
+
+
+def _source(source: str, date: str) -> str:
+    return f"{source}, {date or 'no date given'}"

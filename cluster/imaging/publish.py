@@ -1,0 +1,243 @@
+"""From a finished training run to a bundle, its files and its report (C2, C3, C10).
+
+What is chosen after training is chosen on the validation part: temperature, operating point, the
+threshold of the outside, and whether the int8 file is good enough. The figures of the card are of
+the test part, by the fp32 file of the bundle and by the decision that devices take.
+
+Shapes: N images, S pixels of a side, K classes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cluster.contracts.image_models import (
+    Bundle,
+    ImageMetrics,
+    ImageModelCard,
+    LabelCard,
+    StartingWeights,
+)
+from cluster.contracts.images import DataSetCard, Split
+from cluster.contracts.trend import ReliabilityBin
+from cluster.errors import InputError
+from cluster.ids import canonical_json
+from cluster.imaging.assemble import Examples, TrainedModel, assemble
+from cluster.imaging.calibration import fit_temperature
+from cluster.imaging.evaluate import evaluate
+from cluster.imaging.fit import ImageFitting
+from cluster.imaging.graph import Answers, Graph
+from cluster.imaging.lesson import Ints, Lesson
+from cluster.imaging.metrics import examine, reliability
+from cluster.imaging.network import ImageNetwork
+from cluster.imaging.operating import operating_weights
+from cluster.imaging.quantise import CALIBRATION_IMAGES
+from cluster.imaging.rejection import KEPT, fit_rejection, threshold_of
+from cluster.imaging.saliency import grad_cam, overlay_png
+from cluster.imaging.shortcut import BorderCheck, border_accuracy
+from cluster.models.decision import best_classes, outside
+
+FEATURES_MAX: Final = 4000
+"""Training images whose features say where the known lies."""
+BORDER_MAX: Final = 2000
+MISTAKES_MAX: Final = 24
+SALIENT: Final = 8
+INTENDED_USE: Final = (
+    "A second look at images of the kind that it was trained on, by people who know the field; "
+    "for research and teaching. It does not replace a diagnosis."
+)
+LIMITS: Final = (
+    "An unseen class that looks like a known one is not reliably told from it.",
+    "Figures are of images from the source of the training set; elsewhere they can be lower.",
+)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a run does not know of itself."""
+
+    name: str
+    made_at: float
+    made_by: str
+    weights: StartingWeights
+    data_set: str
+    data_set_digest: str
+    data_card: DataSetCard
+    bound: Mapping[str, tuple[str, str]]
+    """Id and name of the disease of each label; both empty where it is none."""
+    licence: str
+    attribution: str
+    changelog: str
+
+
+class Shown(NamedTuple):
+    """One answer for a report: its row in the set, and the classes as places."""
+
+    row: int
+    truth: int
+    decided: int
+    probability: float
+    heat: bytes
+
+
+@dataclass(frozen=True)
+class Published:
+    """A model as it is handed over, and what its report shows."""
+
+    bundle: Bundle
+    files: dict[str, bytes]
+    """By name, without ``bundle.json``."""
+    scored_on: Split
+    mistakes: tuple[Shown, ...]
+    saliency: tuple[Shown, ...]
+    reliability: tuple[ReliabilityBin, ...]
+    distances: tuple[float, ...]
+    """Of validation images."""
+    border: BorderCheck | None
+
+
+def publish(fitting: ImageFitting, origin: Origin) -> Published:
+    """Calibrate, measure and compile what a run has learned.
+
+    Raises:
+        Fault: the compiled file does not say what the network says.
+    """
+    lesson, network = fitting.lesson, fitting.best_network()
+    validation_rows = lesson.rows_of("validation")
+    learned = evaluate(network, lesson, _some(lesson.rows_of("training"), FEATURES_MAX))
+    judged = evaluate(network, lesson, validation_rows)
+    temperature = fit_temperature(judged.logits_NK, judged.truth_N)
+    weight_K = operating_weights(judged.logits_NK / temperature, judged.truth_N)
+    rejection = fit_rejection(learned.features_NF, learned.truth_N, len(lesson.labels))
+    made = assemble(
+        TrainedModel(network, temperature, rejection, lesson.size),
+        _labels(lesson, origin, weight_K),
+        Examples(
+            lesson.pixels(_some(lesson.rows_of("training"), CALIBRATION_IMAGES)),
+            lesson.pixels(validation_rows),
+            judged.truth_N,
+        ),
+        _card(fitting, origin, temperature),
+        threshold_of,
+    )
+    tested = lesson.rows_of("test")
+    scored_on: Split = "test" if len(tested) else "validation"
+    rows = tested if len(tested) else validation_rows
+    graph = Graph(made.files["model-fp32.onnx"])
+    said = graph.answers(lesson.pixels(rows))
+    decided_N = best_classes(said.p_NK, weight_K)
+    bundle = _with_metrics(made.bundle, said, lesson.truth_N[rows], decided_N)
+    own = graph.answers(lesson.pixels(validation_rows)).distance_N
+    return Published(
+        bundle=bundle,
+        files=made.files,
+        scored_on=scored_on,
+        mistakes=_mistakes(said, lesson.truth_N[rows], decided_N, rows),
+        saliency=_saliency(network, lesson, rows, said, decided_N),
+        reliability=reliability(said.p_NK, lesson.truth_N[rows]),
+        distances=() if own is None else tuple(float(one) for one in own),
+        border=_border(lesson),
+    )
+
+
+def _labels(lesson: Lesson, origin: Origin, weight_K: NDArray[np.float64]) -> list[LabelCard]:
+    truth = lesson.truth_N[lesson.rows_of("training")]
+    count_K = np.bincount(truth, minlength=len(lesson.labels))
+    return [
+        LabelCard(
+            label=label,
+            disease_id=origin.bound[label][0],
+            disease_name=origin.bound[label][1],
+            images=int(count_K[at]),
+            weight=float(weight_K[at]),
+        )
+        for at, label in enumerate(lesson.labels)
+    ]
+
+
+def _card(fitting: ImageFitting, origin: Origin, temperature: float) -> ImageModelCard:
+    lacking = () if origin.weights.name != "none" else ("It was trained from random weights.",)
+    return ImageModelCard(
+        name=origin.name,
+        made_at=origin.made_at,
+        made_by=origin.made_by,
+        intended_use=INTENDED_USE,
+        licence=origin.licence,
+        attribution=origin.attribution,
+        changelog=origin.changelog,
+        backbone=fitting.config.backbone,
+        weights=origin.weights,
+        data_set=origin.data_set,
+        data_set_digest=origin.data_set_digest,
+        split_by=origin.data_card.split_by,
+        seed=fitting.config.seed,
+        config=canonical_json(fitting.config.model_dump(mode="json")),
+        temperature=temperature,
+        rejection=(
+            "Distance to the nearest class in whitened features of a middle layer; the threshold "
+            f"keeps {KEPT:.0%} of the validation images and a margin beyond."
+        ),
+        limits=(*LIMITS, *lacking),
+        epochs=tuple(fitting.curve),
+    )
+
+
+def _with_metrics(bundle: Bundle, said: Answers, truth_N: Ints, decided_N: Ints) -> Bundle:
+    reference = bundle.variant("fp32")
+    threshold = None if reference is None else reference.outside_above
+    is_outside_N = np.zeros(len(truth_N), np.bool_)
+    if said.distance_N is not None and threshold is not None:
+        is_outside_N = outside(said.distance_N, threshold)
+    metrics: ImageMetrics = examine(said.p_NK, truth_N, bundle.label_names, decided_N, is_outside_N)
+    card = bundle.card.model_copy(update={"metrics": metrics})
+    return bundle.model_copy(update={"card": card})
+
+
+def _mistakes(said: Answers, truth_N: Ints, decided_N: Ints, rows: Ints) -> tuple[Shown, ...]:
+    """Return the wrong answers that were given most surely."""
+    p_N = said.p_NK[np.arange(len(rows)), decided_N]
+    wrong = np.flatnonzero(decided_N != truth_N)
+    worst = wrong[np.argsort(-p_N[wrong], kind="stable")][:MISTAKES_MAX]
+    return tuple(
+        Shown(int(rows[n]), int(truth_N[n]), int(decided_N[n]), float(p_N[n]), b"") for n in worst
+    )
+
+
+def _saliency(
+    network: ImageNetwork, lesson: Lesson, rows: Ints, said: Answers, decided_N: Ints
+) -> tuple[Shown, ...]:
+    """Show what spoke for the answer, for an image of each of some classes."""
+    truth_N = lesson.truth_N[rows]
+    _, first = np.unique(truth_N, return_index=True)
+    chosen = first[:SALIENT]
+    pixels = lesson.pixels(rows[chosen])
+    heat = grad_cam(network, pixels, decided_N[chosen], network.heat_layer)
+    return tuple(
+        Shown(
+            int(rows[n]),
+            int(truth_N[n]),
+            int(decided_N[n]),
+            float(said.p_NK[n, decided_N[n]]),
+            overlay_png(pixels[at], heat[at]),
+        )
+        for at, n in enumerate(chosen)
+    )
+
+
+def _border(lesson: Lesson) -> BorderCheck | None:
+    rows = _some(lesson.rows_of("training"), BORDER_MAX)
+    groups = np.asarray([lesson.images[row].group for row in rows], np.int64)
+    try:
+        return border_accuracy(lesson.pixels(rows), lesson.truth_N[rows], groups)
+    except InputError:
+        return None  # too few images to ask
+
+
+def _some(rows: Ints, most: int) -> Ints:
+    """Return so many rows at most, evenly over all; images lie sorted by class."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]

@@ -1,0 +1,1 @@
+"""What trend models and image models have in common while they learn: workers, checkpoints."""

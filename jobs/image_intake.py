@@ -1,0 +1,122 @@
+"""How jobs take in a set of images: checked, reported on, stored by name (C1)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from cluster.clock import SystemClock
+from cluster.contracts.images import DataSetCard, StoredImageSet
+from cluster.errors import ImageSetRefused, InputError
+from cluster.flow.image_check import CheckedSet, Checking, open_check
+from cluster.images.limits import Limits
+from cluster.report.image_set import render_card, render_page
+from cluster.settings import Settings
+from cluster.storage.decoders import Decoders
+from cluster.storage.files import write_durably
+from cluster.storage.image_sets import ImageSets, checked_name
+from jobs import shell
+
+REPORTS: Final = ("dataset.json", "report.html")
+Persons = Annotated[
+    Path | None, typer.Option(help="CSV with columns file and patient; else one in the set")
+]
+
+
+def check_set(
+    dataset: Path, out: Path, name: str, persons: Path | None, settings: Settings
+) -> tuple[DataSetCard, StoredImageSet | None]:
+    """Check a zip or folder, write its report, and store it where it is accepted and has a name.
+
+    Raises:
+        InputError: the name is not allowed, or the table of persons cannot be read.
+        SourceUnreadable: there is neither zip nor folder.
+    """
+    limits = Limits.of(settings)
+    tables = {persons.name: _table(persons, limits)} if persons else {}
+    if name:
+        checked_name(name)
+    shell.out_folder(out)
+    with (
+        shell.shown_progress() as progress,
+        Decoders(limits, settings.image_decoders) as decoders,
+        open_check(dataset, Checking(limits, decoders, out, tables, progress)) as found,
+    ):
+        _write_report(out, found)
+        return found.card, _store(name, found, settings) if name else None
+
+
+def refusal(card: DataSetCard) -> ImageSetRefused:
+    """Return the error of a set that was not accepted: the first reason."""
+    first = card.findings[0]
+    return ImageSetRefused(first.message, first.code, first.remedy)
+
+
+def stored_set(
+    dataset: str, out: Path, name: str, persons: Path | None, settings: Settings
+) -> StoredImageSet:
+    """Return a set to learn from: the newest version of a stored one, or a zip or folder, stored.
+
+    Args:
+        dataset: zip, folder, or name of a stored set.
+        out: folder of the report on a zip or folder.
+        name: under which a zip or folder is stored.
+        persons: CSV of persons, of a zip or folder.
+        settings: where sets are stored.
+
+    Raises:
+        InputError: there is no such set, or it is refused.
+    """
+    sets = ImageSets.of(settings)
+    checked_name(name)
+    if not Path(dataset).exists():
+        known = sets.names()
+        if dataset not in known:
+            what = f"{dataset!r} is no zip, no folder and no stored set"
+            raise InputError(what, "--dataset", f"Stored are: {', '.join(known) or 'none'}.")
+        if persons:
+            what = "a stored set was divided by person already"
+            raise InputError(what, "--persons", "Leave it out, or give the zip again.")
+        return sets.versions(dataset)[-1]
+    card, stored = check_set(Path(dataset), out, name, persons, settings)
+    screen = shell.console()
+    if stored is None:
+        render_card(card, screen)
+        show_files(out, REPORTS)
+        raise refusal(card)
+    told = f"{card.kept:,} images of {len(card.classes)} classes, stored as {name} {stored.digest}"
+    screen.print(told, highlight=False, soft_wrap=True)
+    return stored
+
+
+def show_files(folder: Path, names: Sequence[str]) -> None:
+    """Print where files are."""
+    for name in names:
+        shell.console().print(str(folder / name), highlight=False, soft_wrap=True)
+
+
+def _table(path: Path, limits: Limits) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(limits.text_bytes + 1)
+    except OSError as error:
+        what = f"{path} cannot be read ({type(error).__name__})"
+        raise InputError(what, "--persons", "Give a CSV file.") from None
+    if len(content) > limits.text_bytes:
+        what = f"{path} has over {limits.text_bytes:,} bytes"
+        raise InputError(what, "--persons", "Give a CSV file.")
+    return content
+
+
+def _write_report(out: Path, found: CheckedSet) -> None:
+    page = render_page(found.card, found.images, found.kept, found.pairs, found.spool.thumbnail)
+    for name, text in zip(REPORTS, (found.card.model_dump_json(indent=1), page), strict=True):
+        write_durably(out / name, text.encode())
+
+
+def _store(name: str, found: CheckedSet, settings: Settings) -> StoredImageSet | None:
+    if found.manifest is None or not found.card.accepted:
+        return None
+    at = SystemClock().now()
+    return ImageSets.of(settings).put(name, found.card, found.manifest, found.contents(), at)

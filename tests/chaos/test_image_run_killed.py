@@ -1,0 +1,109 @@
+"""A training run of an image model that is killed in the middle."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from image_builders import write, zip_bytes
+from image_sets import divided_set
+
+from actors.registry import RegistryService
+from actors.registry_calls import ask_registry
+from cluster.contracts.image_models import Bundle
+from cluster.errors import Conflict, WeightsInvalid
+from cluster.learning.sealed import unpack
+from cluster.settings import load_settings
+from jobs.fit_inception import main
+
+ROOT = Path(__file__).parents[2]
+DEADLINE_S = 400.0
+PASSES = 3
+
+pytestmark = [pytest.mark.ray, pytest.mark.chaos, pytest.mark.timeout(900)]
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Start the same job on the same set; what is left of it ends with the test."""
+    files = divided_set() | {"README.md": b"Drawn for a test. CC0-1.0"}
+    path = write(tmp_path / "set.zip", zip_bytes(files))
+    words = ["--dataset", str(path), "--name", "cells", "--weights", "none", "--image-size", "75"]
+    words += ["--backbone", "efficientnet_lite0", "--epochs", str(PASSES - 1)]
+    words += ["--out", str(tmp_path / "out"), "--set", f"data_dir={tmp_path / 'data'}"]
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "DAZZLE_"))}
+    begun: list[subprocess.Popen[str]] = []
+
+    def start() -> subprocess.Popen[str]:
+        begun.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "jobs.fit_inception", *words],
+                cwd=ROOT,
+                env=kept,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        return begun[-1]
+
+    yield start
+    for one in begun:
+        if one.poll() is None:
+            one.kill()
+        one.communicate()
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    return sorted(folder.glob("training/images-*/checkpoint_2*/fitting.safetensors"))
+
+
+def test_a_killed_run_goes_on_and_its_model_is_listed(
+    begin: Callable[[], subprocess.Popen[str]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """C2 B8: after SIGKILL the same command goes on from the last pass, and publishes once; typed
+    again it trains nothing; other inputs in the same folder are refused, and absent weights before
+    anything is read.
+    """
+    out = tmp_path / "out"
+    first, deadline = begin(), time.monotonic() + DEADLINE_S
+    snapshot = "training/images-*/checkpoint_manager_snapshot.json"
+    while not list(out.glob(snapshot)) and first.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert first.poll() is None, first.communicate()
+    first.send_signal(signal.SIGKILL)
+    output, _ = first.communicate()
+    assert f"pass {PASSES}" not in output and not (out / "bundle.json").exists()
+    _, progress = unpack(checkpoints(out)[0].read_bytes())
+    done = progress["curve"]
+    assert 0 < len(done) < PASSES
+
+    second = begin()
+    output, errors = second.communicate(timeout=DEADLINE_S)
+    assert second.returncode == 0, errors
+    assert f"pass {PASSES} of {PASSES}" in output and "Traceback" not in output + errors
+    bundle = Bundle.model_validate_json((out / "bundle.json").read_bytes())
+    assert [one.model_dump() for one in bundle.card.epochs[: len(done)]] == done
+    assert len(bundle.card.epochs) == PASSES
+    assert (bundle.card.weights.name, bundle.card.licence) == ("none", "CC0-1.0")
+    assert {"report.html", "card.json", "data", "run.json"} <= {one.name for one in out.iterdir()}
+    settings = load_settings({"data_dir": str(tmp_path / "data")})
+    listed = ask_registry(settings, RegistryService.model_list).models
+    assert [(one.name, one.number, one.serving) for one in listed] == [("cells", 1, True)]
+    assert listed[0].version in output
+
+    words = {"name": "cells", "out": out, "settings": [f"data_dir={tmp_path / 'data'}"]}
+    words |= {"backbone": "efficientnet_lite0", "image_size": 75, "weights": "none"}
+    main(dataset="cells", epochs=PASSES - 1, **words)
+    assert "nothing is trained" in capsys.readouterr().out
+    assert ask_registry(settings, RegistryService.model_list).models == listed
+    with pytest.raises(Conflict, match=f"other epochs_max: {PASSES - 1}, not 9"):
+        main(dataset="cells", epochs=9, **words)
+    with pytest.raises(WeightsInvalid, match=r"there is no file /no\.safetensors"):
+        main(dataset="/no.zip", **words | {"weights": "/no.safetensors"})

@@ -1,0 +1,60 @@
+"""The rare cases of a disease are asked of real platform actors, side by side (C8)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from builders import a_phenopacket, a_plan
+
+from actors.flow import Run
+from actors.platform import start_platform
+from actors.session import Session
+from actors.upkeep import cases_of_disease
+from cluster.contracts.ingest import Source
+from cluster.contracts.sharing import DiseaseQuestion, Peer
+from cluster.errors import NotFound
+from cluster.flow.screening import AtRisk
+from cluster.screening.priors import KNOWN_NOTHING
+from cluster.settings import Settings
+
+PRESETS: dict[str, Any] = {"first_screening_share": 1.0, "incidence_preset_per_100k": 10.0}
+NAMES = ("north", "south", "west")
+QUESTION = DiseaseQuestion(disease_id="OMIM:154700", name="Marfan", codes=("OMIM:154700",))
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(300)
+def test_a_platform_that_fails_is_named(ray_cluster: None, tmp_path: Path) -> None:
+    """C8: each answers for itself; a dead one, and one that is not here, are no empty answers."""
+    settings = Settings(data_dir=tmp_path / "data", **PRESETS)
+    actors = {name: start_platform(name, settings) for name in NAMES}
+    try:
+        for name, actor in actors.items():
+            file = tmp_path / f"{name}.jsonl"
+            file.write_text(json.dumps(a_phenopacket(f"{name}-1", disease="MIM:154700")) + "\n")
+            ray.get(actor.ingest.remote(Source(files=(str(file),))))
+            ray.get(actor.screen.remote(AtRisk(1e6, "stated"), KNOWN_NOTHING, None))
+            others = {*NAMES, "far"} - {name}
+            ray.get(actor.set_peers.remote([_peer(one) for one in sorted(others)]))
+        session = Session(settings, None, None, None, None, actors)
+        run = Run(a_plan(), {}, session, lambda *_: None)
+        ray.kill(actors["west"])
+        told = cases_of_disease(run, "north", QUESTION)
+        assert [*told.found] == ["north", "south"]
+        assert {name: len(one.items) for name, one in told.found.items()} == {
+            "north": 1,
+            "south": 1,
+        }
+        assert sorted(told.unanswered) == ["far", "west"]
+        assert "failed" in told.unanswered["west"] and "not on this" in told.unanswered["far"]
+        with pytest.raises(NotFound, match="no platform nowhere"):
+            cases_of_disease(run, "nowhere", QUESTION)
+    finally:
+        for name in ("north", "south"):
+            ray.kill(actors[name])
+
+
+def _peer(name: str) -> Peer:
+    return Peer(peer_id=name, linked=True, agreed=True, public_key="00", policy_epoch=1)

@@ -1,0 +1,167 @@
+"""What a user types and reads."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from device_builders import COLOURS, DISEASE, WHITE, a_bundle, a_picture_of, listed, png
+from device_builders import write_public as write
+from image_builders import an_image, encoded
+
+from cluster.contracts.image_models import Recognition
+from cluster.device.__main__ import main
+from cluster.models.bundle import version_of
+
+ROOT = Path(__file__).resolve().parents[3]
+Run = Callable[..., tuple[int, str, str]]
+HEAVY = ("ray", "torch", "lancedb", "pyarrow", "sqlalchemy", "sklearn", "scipy", "jinja2", "onnx")
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def command(*words: Any) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["device", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr()
+        return int(ended.value.code or 0), told.out, told.err
+
+    return command
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> dict[str, Path]:
+    paths = {}
+    for name, colour in {**COLOURS, "white": WHITE}.items():
+        paths[name] = tmp_path / f"{name}.png"
+        paths[name].write_bytes(png(a_picture_of(colour, 3)))
+    return paths
+
+
+def test_from_the_list_to_the_answer(run: Run, public: Path, pictures: dict[str, Path]) -> None:
+    """C4 C5 C7 C8: list, recognition, where the model came from, and Y with its sources."""
+    code, out, _ = run("models", "--disease", "redness", "--server", public)
+    assert code == 0
+    assert all(word in out for word in ("colours", "red, green", "0.900", "int8", "test"))
+    code, out, _ = run("recognise", pictures["red"], "--model", "colours")
+    assert code == 0 and "colours 1 (int8): downloaded" in out
+    assert "red.png: red, probability 0." in out
+    for text in (
+        f"{DISEASE}  redness",
+        "[Book, 2020]",
+        "this is of the disease above it: MONDO:0000001 colour",
+        "cooling, treats [PMID:1, 2021-02-03]",
+        "Read: https://pubmed.ncbi.nlm.nih.gov/1/",
+        "Reference material.",
+        "It is not a diagnosis; a physician decides.",
+    ):
+        assert text in out
+    assert "\x1b" not in out and "[bold]red" in out
+    assert "colours 1 (int8): cached" in run("recognise", pictures["red"], "--model", "colours")[1]
+
+
+def test_outside_and_normal_have_no_answer(run: Run, public: Path, pictures: Any) -> None:
+    """C8 C10: what is outside is said to be so; a class that is no disease has no Y."""
+    files = (pictures["white"], pictures["normal"])
+    code, out, _ = run("recognise", *files, "--model", "colours", "--server", public)
+    assert code == 0 and "white.png: outside what this model knows; distance 1." in out
+    assert "normal is no disease of the database" in out and "MONDO" not in out
+    assert "not a diagnosis" in out
+
+
+def test_results_for_programs(run: Run, public: Path, pictures: dict[str, Path]) -> None:
+    """C7: with --json one R a line, null for what cannot be read, and nothing else."""
+    bad = pictures["red"].with_name("bad.jpg")
+    bad.write_bytes(b"no picture")
+    files = (pictures["red"], bad, pictures["white"])
+    words = ("recognise", *files, "--model", "colours", "--json", "--server", public)
+    code, out, err = run(*words)
+    first, second, third = out.splitlines()
+    assert Recognition.model_validate_json(first).label == "red" and second == "null"
+    assert Recognition.model_validate_json(third).outside
+    assert code == 2 and "bad.jpg" in err and "bad.jpg" not in out and "red.png" not in out
+    _, out, _ = run("answer", "Redness", "--json")
+    assert json.loads(out)["disease_id"] == DISEASE
+
+
+def test_offline_is_said(run: Run, public: Path, pictures: dict[str, Path]) -> None:
+    """C5 C8: without the server all goes on, with the age of the list and of the answer."""
+    run("recognise", pictures["red"], "--model", "colours", "--server", public)
+    public.rename(public.with_name("away"))
+    code, out, _ = run("recognise", pictures["red"], "--model", "colours")
+    assert code == 0 and "Offline: no list can be read" in out and "The list is of 20" in out
+    assert "Offline: this answer is of 20" in out and "cooling" in out
+
+
+def test_the_cache_is_managed(run: Run, public: Path, tmp_path: Path) -> None:
+    """C5: what lies there, its limit, pins, and what is dropped or withdrawn."""
+    bundle, _ = a_bundle()
+    assert run("fetch", "colours", "--server", public)[0] == 0
+    assert "pinned" in run("pin", "colours")[1]
+    _, out, _ = run("cache", "--limit-mib", "64")
+    assert "of 64 MiB" in out and "int8" in out and "yes" in out
+    assert "no longer pinned" in run("unpin", version_of(bundle)[:12])[1]
+    assert "removed" in run("drop", "colours")[1]
+    code, _, err = run("drop", "colours")
+    assert code == 1 and "is not in the cache" in err
+    run("fetch", "colours")
+    write(public, [listed(bundle, state="retired", serving=False, reason="wrong")], made_at=1.0)
+    assert "Withdrawn by the list, and dropped here: colours" in run("models")[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["models"], 2, "no server is named"),
+        (["models", "--server", "http://example.org"], 2, "without encryption"),
+        (["models", "--server", "/nowhere"], 1, "no list can be read"),
+        (["fetch", "colours", "--variant", "fp16"], 2, "int8 or fp32"),
+        (["prepare", "/nowhere.jpg", "--out", "x.jpg"], 2, "cannot be read"),
+        (["answer", "redness", "--server", "PUBLIC/answers"], 1, "no list"),
+        (
+            ["recognise", "x.png", "--model", "none", "--server", "PUBLIC"],
+            1,
+            "no model of the list",
+        ),
+    ],
+)
+def test_errors_are_one_line(
+    run: Run, public: Path, words: list[str], code: int, told: str
+) -> None:
+    """C5: what went wrong and what to do, with an exit code and without a stack."""
+    ended, out, err = run(*(word.replace("PUBLIC", str(public)) for word in words))
+    assert ended == code and told in err and len(err.strip().splitlines()) == 1
+    assert out == ""
+
+
+def test_a_picture_is_prepared(run: Run, tmp_path: Path) -> None:
+    """C6: the file that is written is the picture and nothing else."""
+    given, out = tmp_path / "in.jpg", tmp_path / "out.jpg"
+    given.write_bytes(an_image(1, exif=b"Exif\x00\x00CANARY"))
+    code, told, _ = run("prepare", given, "--out", out, "--crop", "0,0,1,0.9")
+    assert code == 0 and "80 x 65 pixels" in told and "exif" in told
+    assert b"CANARY" not in out.read_bytes()
+
+
+def test_a_device_needs_no_cluster(tmp_path: Path, public: Path) -> None:
+    """C7 B3: recognition from the list to Y runs where none of the heavy packages can be loaded."""
+    picture = tmp_path / "red.jpg"
+    picture.write_bytes(encoded(a_picture_of(COLOURS["red"])))
+    code = (
+        f"import sys\nfor name in {HEAVY!r}: sys.modules[name] = None\n"
+        "from cluster.device.__main__ import main\nmain()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "recognise", str(picture), "--model", "colours"],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "DAZZLE_SERVER": str(public)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "red.jpg: red" in done.stdout and "cooling" in done.stdout

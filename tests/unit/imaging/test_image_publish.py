@@ -1,0 +1,86 @@
+"""C2 C3 C10: what is handed over after training is calibrated, measured and checked."""
+
+import numpy as np
+import pytest
+from small_images import COLOURS, a_lesson
+from small_network import ColourNetwork
+
+from cluster.contracts.image_models import StartingWeights
+from cluster.contracts.image_training import ImageFitConfig
+from cluster.contracts.images import DataSetCard
+from cluster.imaging.fit import ImageFitting
+from cluster.imaging.graph import Graph
+from cluster.imaging.publish import Origin, Published, publish
+from cluster.models.bundle import check_bundle
+from cluster.models.decision import best_classes, outside
+
+CONFIG = ImageFitConfig(image_size=75, epochs_max=2, batch_size=4, learning_rate=0.05)
+
+
+@pytest.fixture(scope="module")
+def made() -> Published:
+    lesson = a_lesson(30, splits=("training", "validation", "test"))
+    fitting = ImageFitting(lesson, ColourNetwork(2), CONFIG)
+    while not fitting.finished:
+        fitting.run_epoch()
+    origin = Origin(
+        name="colours",
+        made_at=1.8e9,
+        made_by="test",
+        weights=StartingWeights(name="none", origin="random numbers"),
+        data_set="colours",
+        data_set_digest="d" * 64,
+        data_card=DataSetCard(accepted=True, split_by="person"),
+        bound={"amber": ("", ""), "blue": ("MONDO:0000001", "a disease")},
+        licence="CC0-1.0",
+        attribution="drawn",
+        changelog="first",
+    )
+    return publish(fitting, origin)
+
+
+def test_a_bundle_passes_the_checks_of_the_list(made: Published) -> None:
+    """C3 C4: what training hands over is what the registry takes."""
+    assert check_bundle(made.bundle, made.files) == []
+    assert made.bundle.labels[1].disease_id == "MONDO:0000001"
+
+
+def test_the_figures_are_of_the_test_part(made: Published) -> None:
+    """C2: the card's figures are of the test images, by the file that is delivered."""
+    lesson = a_lesson(30, splits=("training", "validation", "test"))
+    rows = lesson.rows_of("test")
+    reference, metrics = made.bundle.variant("fp32"), made.bundle.card.metrics
+    assert reference is not None
+    assert metrics is not None
+    assert reference.outside_above is not None
+    said = Graph(made.files["model-fp32.onnx"]).answers(lesson.pixels(rows))
+    assert said.distance_N is not None
+    weights = [one.weight for one in made.bundle.labels]
+    hits = (best_classes(said.p_NK, weights) == lesson.truth_N[rows]).sum()
+    kept = (~outside(said.distance_N, reference.outside_above)).sum()
+    assert made.scored_on == "test"
+    assert (metrics.accuracy.hits, metrics.images) == (hits, len(rows))
+    assert metrics.kept.hits == kept
+
+
+def test_another_kind_of_image_is_outside(made: Published) -> None:
+    """C10: a picture of coarse stripes is farther than the threshold, which own ones keep."""
+    reference = made.bundle.variant("fp32")
+    assert reference is not None
+    assert reference.outside_above is not None
+    stripes = np.zeros((1, 75, 75, 3), np.uint8)
+    stripes[:, ::8] = 255
+    said = Graph(made.files["model-fp32.onnx"]).answers(stripes)
+    assert said.distance_N is not None
+    assert outside(said.distance_N, reference.outside_above).all()
+    assert np.mean(np.asarray(made.distances) > reference.outside_above) <= 0.05
+
+
+def test_a_report_has_an_image_of_each_class_with_its_heat(made: Published) -> None:
+    """C2: saliency is shown for each class; mistakes are wrong, the surest first."""
+    assert {one.truth for one in made.saliency} == set(range(len(COLOURS)))
+    assert all(one.heat.startswith(b"\x89PNG") for one in made.saliency)
+    assert all(one.truth != one.decided for one in made.mistakes)
+    sure = [one.probability for one in made.mistakes]
+    assert sure == sorted(sure, reverse=True)
+    assert sum(one.n for one in made.reliability) == made.bundle.card.metrics.images  # type: ignore[union-attr]  # checked above
