@@ -38,7 +38,10 @@ SCREENED_CLASSES: Final = 20_000
 BATCHES: Final = (1, 100, 1_000, 10_000)
 EVENTS_MAX: Final = 100_000
 SINGLE_EVENTS_MAX: Final = 500
-PACKAGES: Final = ("ray", "torch", "lancedb", "pyarrow", "pydantic", "sqlalchemy", "numpy")
+PACKAGES: Final = (
+    *("ray", "torch", "torchvision", "onnxruntime", "lancedb", "pyarrow", "pydantic"),
+    *("sqlalchemy", "numpy"),
+)
 AFTER_START: Final = ("ingest", "screen")
 
 

@@ -14,7 +14,7 @@ from cluster.contracts.image_models import (
     State,
 )
 from cluster.contracts.registry import Action, ModelChange, Registered
-from cluster.errors import IntegrityError, NotFound, StoreUnavailable
+from cluster.errors import IntegrityError, ModelRefused, NotFound, StoreUnavailable
 from cluster.flow.diseases import DiseaseDatabase
 from cluster.flow.image_models import answers_for, names_of_diseases, of_disease
 from cluster.ids import sha256
@@ -30,6 +30,9 @@ from cluster.storage.public_list import PublicList
 from cluster.storage.registry import Artefact
 
 LOG: Final = logging.getLogger(__name__)
+NOT_READABLE: Final = (NotFound, IntegrityError, ModelRefused)
+"""What a stored version fails with that is missing, has changed, or is of an earlier release whose
+bundles this one reads no more; it is not offered, and hinders no other."""
 
 
 class ImageRegistry:
@@ -165,13 +168,11 @@ class ImageRegistry:
         shown = [one for one in models.models if one.state == "published"]
         files, missing = self._files_of(shown)
         offered = image_list.public_part(models, missing)
-        try:
-            offered_now = [one for one in shown if one.version in files and one.diseases]
-            answers = answers_for(offered_now, self._diseases()) if offered_now else {}
-            self._public.write_answers(answers)
-        except (StoreUnavailable, IntegrityError) as error:
-            LOG.warning("answers of image models stay as they are: %s", error)
+        answers = self._answers([one for one in shown if one.version in files and one.diseases])
+        self._public.write_answers(answers or {})
         self._public.write_list(offered)
+        if answers is not None:
+            self._public.keep_answers(answers)
         self._public.keep_files({one for sizes in files.values() for one in sizes})
 
     def repair_images(self) -> None:
@@ -197,13 +198,21 @@ class ImageRegistry:
                 sizes[one.version] = len(content)
                 self._public.add_files(sizes)
                 files[one.version] = sizes
-            except (NotFound, IntegrityError) as error:
+            except NOT_READABLE as error:
                 LOG.warning("version %s of %s is not offered: %s", one.number, one.name, error)
                 missing.append(one.version)
         return files, missing
 
+    def _answers(self, models: Sequence[ListedModel]) -> dict[str, bytes] | None:
+        """Return what is known of the models' diseases, by id; None where that cannot be asked."""
+        try:
+            return answers_for(models, self._diseases()) if models else {}
+        except (StoreUnavailable, IntegrityError) as error:
+            LOG.warning("answers of image models stay as they are: %s", error)
+            return None
+
     def _bundle(self, model: ListedModel) -> Bundle | None:
-        with suppress(NotFound, IntegrityError):
+        with suppress(*NOT_READABLE):
             return read_bundle(self._blobs.get(model.version))
         return None
 

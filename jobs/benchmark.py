@@ -4,6 +4,7 @@ flow: rates of each part in one process (medians of three), then the seconds of 
 run. retrieval: searches of indexes of several sizes, beside a comparison with every vector;
 beyond the given cases they hold SIMULATED ones. screening: of drawn cases, beside counting them.
 propagation: paths and indexes of drawn transmissions, a batch added in memory beside a recount.
+images: training by stage and workers, recognition by runtime, of --dataset or SIMULATED images.
 Written to benchmark.json with the facts of the machine. The run's folder must be new.
 """
 
@@ -11,25 +12,30 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
+from cluster.contracts.image_models import Backbone
 from cluster.contracts.ingest import Source
 from cluster.contracts.result import SIMULATED, FlowPlan
 from cluster.errors import Conflict, InputError
 from cluster.flow.plan import sources_of
 from cluster.settings import Settings
 from cluster.storage.files import write_durably
+from cluster.storage.image_sets import ImageSets
 from jobs import shell
+from jobs.image_intake import stored_set
 
+FILE = "benchmark.json"
 SIZES = "8000,100000,1000000"
+WORKERS = "images: processes that train together; repeatable"
 Figures = Mapping[str, float]
 
 
 def main(
     what: Annotated[
-        Literal["flow", "retrieval", "screening", "propagation"],
+        Literal["flow", "retrieval", "screening", "propagation", "images"],
         typer.Argument(help="what to measure"),
     ],
     out: shell.Out,
@@ -40,6 +46,12 @@ def main(
     n_cases: Annotated[int, typer.Option(min=1, help="screening: cases")] = 10_000_000,
     n_classes: Annotated[int, typer.Option(min=1, help="screening: classes")] = 20_000,
     n_edges: Annotated[int, typer.Option(min=1, help="propagation: transmissions")] = 1_000_000,
+    dataset: Annotated[str, typer.Option(help="images: zip or folder")] = "",
+    weights: Annotated[str, typer.Option(help="images: as of fit_inception")] = "none",
+    backbone: Annotated[Backbone, typer.Option(help="images: network")] = "inception_v3",
+    image_size: Annotated[int, typer.Option(help="images: pixels of a side")] = 299,
+    n_images: Annotated[int, typer.Option(min=24, help="images: of a set, at the most")] = 96,
+    workers: Annotated[list[int], typer.Option(min=1, help=WORKERS)] = [1, 2],  # noqa: B006 - as below
     settings: shell.Set = [],  # noqa: B006 - typer copies it
 ) -> None:
     if out.exists() and any(out.iterdir()):
@@ -47,6 +59,10 @@ def main(
         raise Conflict(problem, remedy="Use a new folder.")
     out.mkdir(parents=True, exist_ok=True)
     chosen = shell.settings_from([f"data_dir={out}/data", *settings])
+    if what == "images":
+        asked: dict[str, object] = {"backbone": backbone, "image_size": image_size}
+        _images(out, chosen, _Images(dataset, n_images, weights, asked, workers))
+        return
     plan = shell.plan_from(
         out=out,
         cases=cases,
@@ -61,7 +77,6 @@ def main(
     )
     # what measures memory in new processes must not load Ray and torch with this module
     from actors.benchmark import benchmark_flow, machine_facts
-    from actors.benchmark_screening import benchmark_screening
 
     measured: dict[str, Any]
     if what == "flow":
@@ -71,16 +86,69 @@ def main(
         measured = {"machine": machine_facts(), **_retrieval(plan, out, chosen, _numbers(sizes))}
         columns = {f"{int(size):,} cases": facts for size, facts in measured["sizes"].items()}
     else:
-        figures = (
-            benchmark_screening(n_cases, n_classes)
-            if what == "screening"
-            else _propagation(out, n_edges)
-        )
+        is_screening = what == "screening"
+        figures = _screening(n_cases, n_classes) if is_screening else _propagation(out, n_edges)
         measured = {"machine": machine_facts(), "cases": SIMULATED, what: figures}
         columns = {"value": figures}
-    write_durably(out / "benchmark.json", json.dumps(measured, indent=1).encode())
+    _write(out, measured)
     _show(f"benchmark of {what}, cases: {measured['cases']}", columns)
-    shell.console().print(str(out / "benchmark.json"), highlight=False, soft_wrap=True)
+    _tell_place(out)
+
+
+def _write(out: Path, measured: Mapping[str, Any]) -> None:
+    write_durably(out / FILE, json.dumps(measured, indent=1).encode())
+
+
+def _tell_place(out: Path) -> None:
+    shell.console().print(str(out / FILE), highlight=False, soft_wrap=True)
+
+
+class _Images(NamedTuple):
+    """What is asked for of images."""
+
+    dataset: str
+    most: int
+    weights: str
+    config: dict[str, object]
+    workers: list[int]
+
+
+def _images(out: Path, settings: Settings, asked: _Images) -> None:
+    from actors.benchmark import machine_facts
+    from actors.benchmark_images import benchmark_images, simulated_set, some_of
+    from actors.trainers.inception import ImageTask
+    from cluster.imaging.search import config_from
+    from cluster.imaging.weights import read_checkpoint
+    from cluster.storage.starting_weights import resolve_weights
+
+    config = config_from("{}", asked.config)
+    found = resolve_weights(config.backbone, asked.weights, read_checkpoint)
+    if asked.dataset:
+        stored = stored_set(asked.dataset, out / "dataset", "benchmark", None, settings)
+        manifest = some_of(ImageSets.of(settings).manifest(stored.name, stored.digest), asked.most)
+    else:
+        manifest = simulated_set(settings, asked.most)
+    task = ImageTask(manifest, found, settings)
+    measured = {
+        "machine": machine_facts(),
+        "cases": asked.dataset or SIMULATED,
+        **benchmark_images(task, config, asked.workers, out / "training"),
+    }
+    _write(out, measured)
+    title = f"{config.backbone} at {config.image_size} pixels, images: {measured['cases']}"
+    parts = {"recognition": "batch of", "training": "workers:"}
+    for part, unit in parts.items():
+        columns = {f"{unit} {n}": figures for n, figures in measured[part].items()}
+        _show(f"{part}, {title}", columns)
+    _show(f"a photograph of 12 million pixels, {SIMULATED}", {"value": measured["picture"]})
+    _show("files", {"MB": measured["file_mb"]})
+    _tell_place(out)
+
+
+def _screening(n_cases: int, n_classes: int) -> dict[str, float]:
+    from actors.benchmark_screening import benchmark_screening
+
+    return benchmark_screening(n_cases, n_classes)
 
 
 def _propagation(out: Path, n_edges: int) -> dict[str, float]:

@@ -15,7 +15,6 @@ from cluster.clock import SystemClock
 from cluster.contracts.image_models import BUNDLE_FILE, Backbone
 from cluster.contracts.image_training import Depth, ImageFitConfig
 from cluster.contracts.images import StoredImageSet
-from cluster.errors import InputError
 from cluster.flow.diseases import DiseaseDatabase
 from cluster.flow.image_models import bind_labels
 from cluster.images.terms import terms_of
@@ -74,7 +73,7 @@ def main(
     fitted = config_from(
         shell.text_of(config, "--config") if config else "{}", given | {"epochs_max": epochs}
     )
-    bound, folder = bound_from(bind), out or RUNS / checked_name(name)
+    bound, folder = shell.bound_from(bind), out or RUNS / checked_name(name)
     found = resolve_weights(fitted.backbone, weights, read_checkpoint)
     shell.out_folder(folder)
     stored = stored_set(dataset, folder / DATA, name, persons, chosen)
@@ -130,22 +129,6 @@ def train(task: "ImageTask", run: ImageRun, stored: StoredImageSet, folder: Path
     render_card(bundle, screen)
     say(f"{listed.name} number {listed.number}, version {listed.version}, {listed.state}")
     show_files(folder, (REPORT, CARD, BUNDLE_FILE))
-
-
-def bound_from(pairs: list[str]) -> dict[str, str]:
-    """Read ``CLASS=ID`` pairs.
-
-    Raises:
-        InputError: a pair is not of this form, or binds a class twice.
-    """
-    bound: dict[str, str] = {}
-    for pair in pairs:
-        label, equals, disease = pair.rpartition("=")
-        if not equals or not label or label in bound:
-            what = f"{pair!r} is not CLASS=ID, each class once"
-            raise InputError(what, "--bind", "Write --bind pneumonia=MONDO:0005249, for example.")
-        bound[label] = disease.strip()
-    return bound
 
 
 if __name__ == "__main__":

@@ -66,7 +66,8 @@ def stored_set(
         settings: where sets are stored.
 
     Raises:
-        InputError: there is no such set, or it is refused.
+        InputError: there is no such set, it is refused, or, as an earlier release stored it, has a
+            class that no model may have.
     """
     sets = ImageSets.of(settings)
     checked_name(name)
@@ -78,7 +79,9 @@ def stored_set(
         if persons:
             what = "a stored set was divided by person already"
             raise InputError(what, "--persons", "Leave it out, or give the zip again.")
-        return sets.versions(dataset)[-1]
+        found = sets.versions(dataset)[-1]
+        shell.check_labels([one.name for one in found.card.classes], "--dataset")
+        return found
     card, stored = check_set(Path(dataset), out, name, persons, settings)
     screen = shell.console()
     if stored is None:

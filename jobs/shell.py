@@ -14,7 +14,7 @@ from rich.progress import TimeElapsedColumn as Elapsed
 from rich.table import Table
 
 from cluster.clock import DAY_S, SystemClock, iso, parse_iso
-from cluster.contracts.image_models import ListedModel
+from cluster.contracts.image_models import ListedModel, label_faults
 from cluster.contracts.result import SIMULATED, FlowPlan, FlowResult
 from cluster.errors import DazzleError, InputError
 from cluster.flow.plan import RESULT
@@ -112,6 +112,33 @@ def pairs_of(pairs: list[str]) -> dict[str, str]:
         what = f"{broken[0]!r} is not name=value"
         raise InputError(what, "--set", "Write --set incidence_preset_per_100k=0.5, for example.")
     return dict(pair.split("=", 1) for pair in pairs)
+
+
+def bound_from(pairs: Sequence[str]) -> dict[str, str]:
+    """Read ``CLASS=ID`` pairs, the disease of each class of an image model.
+
+    Raises:
+        InputError: a pair is not of this form, or binds a class twice.
+    """
+    bound: dict[str, str] = {}
+    for pair in pairs:
+        label, equals, disease = pair.rpartition("=")
+        if not equals or not label or label in bound:
+            what = f"{pair[:80]!r} is not CLASS=ID, each class once"
+            raise InputError(what, "--bind", "Write --bind pneumonia=MONDO:0005249, for example.")
+        bound[label] = disease.strip()
+    return bound
+
+
+def check_labels(labels: Sequence[str], option: str) -> None:
+    """Look at the classes of an image model before the work begins.
+
+    Raises:
+        InputError: the list of models would refuse the name of a class.
+    """
+    for fault in label_faults(labels):
+        what = f"class {fault.at + 1}, {labels[fault.at][:80]!r}: the label {fault.reason}"
+        raise InputError(what, option, "Name the class otherwise, and give the set again.")
 
 
 def text_of(path: Path, option: str) -> str:

@@ -31,7 +31,6 @@ from jobs.fit_inception import (
     DataSet,
     Side,
     Weights,
-    bound_from,
     run_of,
     train,
 )
@@ -88,7 +87,7 @@ def main(
     if done:
         _check_same(plan, done.plan)
         trial = trial_of(done.trials, publish)
-        run = run_of(named, stored, task, config_of(trial.values, base), bound_from(bind))
+        run = run_of(named, stored, task, config_of(trial.values, base), shell.bound_from(bind))
         train(task, run, stored, out / MODELS / trial.id)
         return
     kept = open_search(out, ImageSearch(plan=plan))

@@ -60,7 +60,7 @@ def main(
         what = f"name {name[:80]!r} of a model is not allowed"
         raise InputError(what, "--name", "Use 1 to 63 of a-z, 0-9 and '-', not '-' first.")
     claim = Claim(labels_of(labels), size, range_of(numbers))
-    bound = bind_labels(claim.labels, DiseaseDatabase.of(chosen.data_dir), pairs_of(bind))
+    bound = bind_labels(claim.labels, DiseaseDatabase.of(chosen.data_dir), shell.bound_from(bind))
     upload = Upload(file, claim, bound, name, by, licence, intended_use, summary, changelog)
     sets, limits = ImageSets.of(chosen), ModelLimits.of(chosen)
     bundle, files = bundle_upload(upload, sets, limits, SystemClock().now())
@@ -74,7 +74,7 @@ def main(
 
 
 def labels_of(path: Path) -> tuple[str, ...]:
-    """Read the classes: one a line, none empty, none twice."""
+    """Read the classes: one a line, each with a name that a model may have."""
     lines = shell.text_of(path, "--labels").removeprefix("\ufeff").splitlines()
     found = tuple(line.strip() for line in lines)
     while found and not found[-1]:
@@ -82,9 +82,7 @@ def labels_of(path: Path) -> tuple[str, ...]:
     if not LABELS_MIN <= len(found) <= LABELS_MAX:
         what = f"{path} has {len(found)} classes; {LABELS_MIN} to {LABELS_MAX} are taken"
         raise InputError(what, "--labels", "Write one class a line.")
-    if "" in found or len(set(found)) < len(found):
-        what = f"{path} has an empty line, or a class twice"
-        raise InputError(what, "--labels", "Write one class a line, in the order of the output.")
+    shell.check_labels(found, "--labels")
     return found
 
 
@@ -94,17 +92,6 @@ def range_of(text: str) -> InputRange | None:
         what = f"{text[:80]!r} is no range"
         raise InputError(what, "--range", f"Write one of {', '.join(RANGES)}.")
     return known
-
-
-def pairs_of(texts: list[str]) -> dict[str, str]:
-    pairs = {}
-    for text in texts:
-        label, equals, code = text.rpartition("=")
-        if not equals or not label or label in pairs:
-            what = f"{text[:80]!r} is not CLASS=ID, each class once"
-            raise InputError(what, "--bind", "Write --bind pneumonia=MONDO:0005249, for example.")
-        pairs[label] = code.strip()
-    return pairs
 
 
 def show(bundle: Bundle) -> None:

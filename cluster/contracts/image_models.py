@@ -5,7 +5,9 @@ digest of that file is the version. So a device fetches what it needs, one file 
 it has it can check.
 """
 
-from typing import Final, Literal
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,12 +21,48 @@ RANGE: Final = "rgb-0-255-float32-nchw"
 """What the graph takes: the normalisation is inside of it."""
 UNKNOWN: Final = "unknown"
 """What stands for the class of an image that is outside of what a model knows."""
+LABEL_CHARS_MAX: Final = 64
+UNSAFE_IN_LABELS: Final = frozenset("/\\:")
 NOT_A_DIAGNOSIS: Final = (
     "This is what a model recognises in one image. It is not a diagnosis; a physician decides."
 )
 BUNDLE_FILE: Final = "bundle.json"
 NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{0,62}$"
 DIGEST_PATTERN: Final = r"^[0-9a-f]{64}$"
+
+
+class LabelFault(NamedTuple):
+    """What is wrong with the name of a class."""
+
+    at: int
+    """Its place among the labels."""
+    code: Literal["label", "label_repeated"]
+    reason: str
+    """Goes on from "the label"."""
+
+
+def label_faults(labels: Sequence[str]) -> Iterator[LabelFault]:
+    """Say what is wrong with the names of classes: one rule at intake, in training and in the list.
+
+    The same names are looked at before hours of training as after them (C1, C4, C9).
+    """
+    seen: dict[str, int] = {}
+    for at, label in enumerate(labels):
+        reasons = {
+            f"has not 1 to {LABEL_CHARS_MAX} characters": not 1 <= len(label) <= LABEL_CHARS_MAX,
+            "is not in composed form (NFC)": unicodedata.normalize("NFC", label) != label,
+            "has characters that cannot be shown": not label.isprintable(),
+            "has a slash, backslash or colon": bool(UNSAFE_IN_LABELS & set(label)),
+            "begins or ends in a blank": label != label.strip(),
+            "stands for an image outside of the model": label.casefold() == UNKNOWN,
+        }
+        for reason, is_so in reasons.items():
+            if is_so:
+                yield LabelFault(at, "label", reason)
+        first = seen.setdefault(unicodedata.normalize("NFC", label.casefold()), at)
+        if first != at:
+            reason = f"is that of labels[{first}], but for upper and lower case"
+            yield LabelFault(at, "label_repeated", reason)
 
 
 class Part(BaseModel):
@@ -56,6 +94,9 @@ class ClassFigures(Part):
 class ImageMetrics(Part):
     """Figures on images that the model never learned from."""
 
+    part: Literal["validation", "test"] = "test"
+    """Of the set. The validation part, taken where there is no other, also chose temperature,
+    thresholds and the best pass, so its figures flatter."""
     images: int
     accuracy: Interval
     """By the decision of the bundle, rejection left out."""

@@ -1,7 +1,7 @@
 """Platforms, decisions, deliveries and related material, as they cross processes."""
 
 import re
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,6 +10,9 @@ from cluster.contracts.trend import Prediction
 
 PMID: Final = re.compile(r"PMID:[0-9]{1,9}")
 PUBMED_PAGES: Final = "https://pubmed.ncbi.nlm.nih.gov"
+CODES_MAX: Final = 256
+"""Codes of one question about a disease."""
+CODE_CHARS_MAX: Final = 128
 
 
 class Frozen(BaseModel):
@@ -192,7 +195,9 @@ class DiseaseQuestion(Frozen):
     disease_id: str
     name: str
     """As the disease database has it, never a word of a case; empty where it has no such record."""
-    codes: tuple[str, ...]
+    codes: tuple[Annotated[str, Field(max_length=CODE_CHARS_MAX)], ...] = Field(
+        max_length=CODES_MAX
+    )
     """In their one form, ``ORPHA:558``; a case of the disease has one of them."""
     limit: int = Field(20, ge=1, le=1000)
     """Cases that one platform names."""

@@ -74,7 +74,8 @@ def models(
                 show.plain(f"no model of the list is for {disease or 'anything'}")
             )
             return
-        show.terminal().print(show.models_table(found, device.cache.models()))
+        screen = show.terminal()
+        screen.print(show.models_table(found, device.cache.models(), screen.width))
 
 
 @app.command()
@@ -221,7 +222,7 @@ def show_cache(
         kept.set_limit(limit_mib)
     screen, found, noted = show.terminal(), kept.models(), kept.noted()
     if found:
-        screen.print(show.cache_table(found))
+        screen.print(show.cache_table(found, screen.width))
     used = f"{kept.files.size() / MIB:.1f} of {noted.limit_mib} MiB"
     screen.print(show.plain(f"{used} in {kept.folder}"), soft_wrap=True)
 

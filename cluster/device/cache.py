@@ -191,24 +191,34 @@ class Cache:
             raise IntegrityError(what, remedy="Use a newer release of Dazzle.") from None
 
     def make_room(self, version: str, wanted: Iterable[Wanted]) -> list[CachedModel]:
-        """Remove what was used longest ago until some files fit; return what was removed.
+        """Remove what is needed least until some files fit; return the models among it.
+
+        Where nothing is missing, nothing is removed, whatever the limit. What was cut and not
+        asked for again goes first, then the model that was used longest ago.
 
         Raises:
             NoSpace: they do not fit, even so.
         """
         files = list(wanted)
         with self._locked():
-            self.files.remove_parts(frozenset(one.digest for one in files))
             missing = sum(self.files.missing_bytes(one) for one in files)
             limit = self.noted().limit_mib * MIB
             gone: list[CachedModel] = []
-            candidates = sorted(self._models(), key=lambda one: one.used_at)
-            for one in candidates:
-                if self.files.size() + missing <= limit:
+
+            def fits() -> bool:
+                return missing == 0 or self.files.size() + missing <= limit
+
+            if fits():
+                return gone
+            for digest in self.files.parts():
+                if digest not in {one.digest for one in files} and not fits():
+                    self.files.remove_part(digest)
+            for one in sorted(self._models(), key=lambda one: one.used_at):
+                if fits():
                     return gone
                 if one.version != version and not one.pinned and self._drop(one):
                     gone.append(one)
-            if self.files.size() + missing > limit:
+            if not fits():
                 what = f"{missing / MIB:.1f} MiB do not fit into the cache of {limit // MIB} MiB"
                 remedy = "Raise the limit (cache --limit-mib N), unpin a model, or drop one."
                 raise NoSpace(what, str(self.folder), remedy)

@@ -49,7 +49,7 @@ def version_named(models: ModelList, wanted: str) -> ListedModel:
 
     Raises:
         InputError: what stands behind ``@`` is no number.
-        NotFound: there is none, or it is withdrawn; the reason is told.
+        NotFound: there is none, it is withdrawn, or none serves; which of these is told.
     """
     name, at, number = wanted.partition("@")
     if at and not number.isdecimal():
@@ -67,6 +67,10 @@ def version_named(models: ModelList, wanted: str) -> ListedModel:
         reason = f": {last.reason}" if last.reason else ""
         what = f"{wanted} is {last.state}{reason}"
         raise NotFound(what, remedy=LIST_REMEDY)
+    if published:
+        newest = f"{name}@{max(one.number for one in published)}"
+        what = f"no version of {name} serves; {newest} is published"
+        raise NotFound(what, remedy=f"Give {newest} if you mean it.")
     what = f"no model of the list is {wanted[:80]!r}"
     raise NotFound(what, remedy=LIST_REMEDY)
 

@@ -1,7 +1,8 @@
 """A device: what it asks of the source, what of its cache, and what it says about either (C4–C8).
 
 The list is asked for anew each time; where the source cannot be reached, what lies in the cache is
-used, and how old the list is is told. Versions that the list withdraws are dropped and not used.
+used, and how old the list is is told. Versions that the list withdraws are dropped and not used;
+nor is a newer version than the one that serves, for an operator may have rolled back from it.
 """
 
 from collections.abc import Callable, Iterator
@@ -122,7 +123,7 @@ class Device:
     def model(self, wanted: str, variant: VariantName) -> Iterator[Fetched]:
         """Have a model in the cache, and keep it from being removed meanwhile (C5).
 
-        Where the version that serves cannot be had, another published one that is cached is.
+        Where the version that serves cannot be had, an earlier published one that is cached is.
 
         Args:
             wanted: ``NAME``, or ``NAME@NUMBER``.
@@ -191,11 +192,11 @@ class Device:
             one
             for one in models.models
             if (one.name, one.state) == (listed.name, "published")
-            and one.version != listed.version
+            and one.number < listed.number
             and one.version in here
             and self._is_whole(here[one.version], variant)
         ]
-        return found[-1] if found else None
+        return max(found, key=lambda one: one.number, default=None)
 
     def _is_whole(self, cached: CachedModel, variant: VariantName) -> bool:
         if variant not in cached.variants:
@@ -234,7 +235,7 @@ class Device:
             InputError: this is no id.
             NotFound: the source knows nothing of it.
             Unreachable: it cannot be asked, and no answer is kept.
-            IntegrityError: what came is no answer.
+            IntegrityError: what came is no answer, or one about another disease.
         """
         try:
             content = self.source.answer(disease_id)
@@ -258,10 +259,14 @@ class _NotHad(Exception):
 
 def _answer_of(content: bytes, disease_id: str) -> DiseaseAnswer:
     try:
-        return DiseaseAnswer.model_validate_json(content)
+        answer = DiseaseAnswer.model_validate_json(content)
     except ValidationError:
         what = f"what comes for {disease_id} is no answer that this release can read"
         raise IntegrityError(what) from None
+    if answer.disease_id != disease_id:
+        what = f"what comes for {disease_id} is about {answer.disease_id[:60]!r}"
+        raise IntegrityError(what, remedy="Tell who runs the server.")
+    return answer
 
 
 def day(instant: float) -> str:

@@ -8,8 +8,8 @@ import errno
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -82,8 +82,8 @@ class Files:
         """Return how many bytes of a file are still to come."""
         if self.has(wanted.digest):
             return 0
-        part = self.folder / f"{wanted.digest}{PART}"
-        return max(0, wanted.size - (part.stat().st_size if part.exists() else 0))
+        here = sum(stat.st_size for _, stat in _seen([self.folder / f"{wanted.digest}{PART}"]))
+        return max(0, wanted.size - here)
 
     def fetch(self, wanted: Wanted, source: Source, tell: Told) -> None:
         """Get a file, going on where an earlier try was cut; another process's try is waited for.
@@ -125,24 +125,33 @@ class Files:
                 return
 
     def remove(self, digest: str) -> None:
-        """Remove a file."""
+        """Remove a file, and what came of it in part."""
         (self.folder / digest).unlink(missing_ok=True)
+        self.remove_part(digest)
 
-    def remove_parts(self, but: frozenset[str]) -> None:
-        """Remove parts that no process is fetching and nobody here is about to."""
-        for path in self.folder.glob(f"*{PART}"):
-            if path.name.removesuffix(PART) in but:
-                continue
-            with path.open("rb") as part:
-                try:
-                    fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
-                _remove(path, path.with_name(f"{path.name}{ETAG}"))
+    def parts(self) -> list[str]:
+        """Return the digests of files that came in part, the one that was cut first before."""
+        seen = _seen(self.folder.glob(f"*{PART}"))
+        ordered = sorted(seen, key=lambda one: (one[1].st_mtime_ns, one[0].name))
+        return [path.name.removesuffix(PART) for path, _ in ordered]
+
+    def remove_part(self, digest: str) -> None:
+        """Remove what came of a file, unless a process is fetching it right now."""
+        path = self.folder / f"{digest}{PART}"
+        with suppress(FileNotFoundError, BlockingIOError), path.open("rb") as part:
+            fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(path, path.with_name(f"{path.name}{ETAG}"))
 
     def size(self) -> int:
         """Return the bytes of all that lies here."""
-        return sum(path.stat().st_size for path in self.folder.iterdir())
+        return sum(stat.st_size for _, stat in _seen(self.folder.iterdir()))
+
+
+def _seen(paths: Iterable[Path]) -> Iterator[tuple[Path, os.stat_result]]:
+    """Yield what is there; a part may be finished by another process at any time."""
+    for path in paths:
+        with suppress(FileNotFoundError):
+            yield path, path.stat()
 
 
 def _remove(*paths: Path) -> None:

@@ -4,9 +4,12 @@ Every text from outside is shown literally: no markup is read in it, and charact
 steer a terminal are replaced.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -16,7 +19,11 @@ from cluster.contracts.image_models import ListedModel, Recognition
 from cluster.device.cache import MIB, CachedModel
 from cluster.device.client import Answered, Fetched, Listing, day
 
-WIDTH_MIN: Final = 100
+WIDTH_MIN: Final = 160
+"""Where nobody said how wide a line may be, as in a pipe."""
+GAP: Final = 2
+"""Blanks between the columns of a table: its padding, and the line that is not drawn."""
+PART: Final = re.compile(r"(?<=,) ")
 CLASSES_SHOWN: Final = 3
 SHOWN: Final = 6
 """Of treatments, links and the like; the rest is counted."""
@@ -49,10 +56,9 @@ def listing_lines(listing: Listing) -> Iterator[Text]:
         yield plain(f"Withdrawn by the list, and dropped here: {name}", "yellow")
 
 
-def models_table(models: Sequence[ListedModel], cached: Sequence[CachedModel]) -> Table:
-    """Return the models in the order given."""
-    heads = ("model", "no.", "tells apart", "accuracy", "AUROC", "MiB", "here", "made by")
-    table = _table(*heads)
+def models_table(models: Sequence[ListedModel], cached: Sequence[CachedModel], width: int) -> Table:
+    """Return the models in the order given, as a table of at most that many characters a line."""
+    rows = [("model", "no.", "tells apart", "accuracy", "AUROC", "MiB", "here", "made by")]
     here = {one.version: one for one in cached}
     for one in models:
         sizes = ", ".join(f"{name} {size / MIB:.1f}" for name, size in sorted(one.sizes.items()))
@@ -67,13 +73,13 @@ def models_table(models: Sequence[ListedModel], cached: Sequence[CachedModel]) -
             ", ".join(kept.variants) if kept else "",
             one.made_by,
         )
-        table.add_row(*map(plain, cells))
-    return table
+        rows.append(cells)
+    return _table(rows, width)
 
 
-def cache_table(models: Sequence[CachedModel]) -> Table:
-    """Return what lies in a cache."""
-    table = _table("model", "version", "files", "MiB", "last used", "pinned")
+def cache_table(models: Sequence[CachedModel], width: int) -> Table:
+    """Return what lies in a cache, as a table of at most that many characters a line."""
+    rows = [("model", "version", "files", "MiB", "last used", "pinned")]
     for one in models:
         cells = (
             one.bundle.name,
@@ -83,15 +89,36 @@ def cache_table(models: Sequence[CachedModel]) -> Table:
             day(one.used_at) if one.used_at else "never",
             "yes" if one.pinned else "",
         )
-        table.add_row(*map(plain, cells))
+        rows.append(cells)
+    return _table(rows, width)
+
+
+def _table(rows: Sequence[tuple[str, ...]], width: int) -> Table:
+    """Lay out heads and rows; what stands between commas is folded only where it does not fit."""
+    shown = [[plain(cell) for cell in row] for row in rows]
+    columns = list(zip(*shown, strict=True))
+    parts = [
+        max(cell_len(part) for one in column for part in PART.split(one.plain))
+        for column in columns
+    ]
+    whole = [max(one.cell_len for one in column) for column in columns]
+    room = width - GAP * (len(columns) - 1)
+    folded = _cut_to(parts, [1] * len(columns), room)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+    for head, characters in zip(shown[0], _cut_to(whole, folded, room), strict=True):
+        table.add_column(head, overflow="fold", width=characters)
+    for row in shown[1:]:
+        table.add_row(*row)
     return table
 
 
-def _table(*heads: str) -> Table:
-    table = Table()
-    for head in heads:
-        table.add_column(head, overflow="fold")
-    return table
+def _cut_to(wanted: Sequence[int], least: Sequence[int], room: int) -> list[int]:
+    """Return widths that fit, if the least do: those wanted, the widest cut to one width."""
+    for widest in range(max(wanted), 0, -1):
+        widths = [max(few, min(one, widest)) for one, few in zip(wanted, least, strict=True)]
+        if sum(widths) <= room:
+            return widths
+    return list(least)
 
 
 def _figure(value: float | None) -> str:

@@ -64,7 +64,8 @@ def find_cases(platform: Platform, asker: str, question: DiseaseQuestion) -> Dis
     """Answer from the platform's own cases that may be shared, the one changed last first.
 
     Rare is a case whose class passed both screenings of this platform; of the others only the
-    number is told. What another platform is told is in the audit chain before it is.
+    number is told. What another platform is told, codes and numbers, is in the audit chain before
+    it is.
 
     Returns:
         None for a platform that may not receive cases from here.
@@ -85,7 +86,14 @@ def find_cases(platform: Platform, asker: str, question: DiseaseQuestion) -> Dis
         rare = [(case_id, code_by_id[given]) for case_id, given in found if given in kept]
         shown = rare[: question.limit]
         if not is_home:
-            facts = {"peer": asker, "diseases": [question.disease_id], "cases": len(shown)}
+            facts = {
+                "peer": asker,
+                "diseases": [question.disease_id],
+                "codes": sorted({code_by_id[given] for _, given in found}),
+                "cases": len(shown),
+                "rare": len(rare),
+                "others": len(found) - len(rare),
+            }
             journal.append_audit(tx, platform.clock.now(), "disclosure attempted", facts)
     return DiseaseCases(
         items=tuple(_item(platform, asker, question, *case) for case in shown),

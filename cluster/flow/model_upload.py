@@ -32,7 +32,6 @@ from cluster.contracts.images import StoredImage
 from cluster.ids import canonical_json, sha256
 from cluster.images.resize import model_pixels
 from cluster.imaging.golden import drawn_pictures
-from cluster.imaging.metrics import examine
 from cluster.models.bundle import check_bundle, refuse
 from cluster.models.decision import best_classes
 from cluster.storage.image_sets import ImageSets
@@ -179,6 +178,8 @@ def _metrics(
 ) -> ImageMetrics | None:
     if not judging.images:
         return None
+    from cluster.imaging.metrics import examine
+
     truth_N = np.array([labels.index(one.label) for one in judging.images])
     decided_N = best_classes(p_NK, np.ones(len(labels)))
     return examine(p_NK, truth_N, labels, decided_N, np.zeros(len(p_NK), np.bool_))

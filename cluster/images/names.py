@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
+from cluster.contracts.image_models import label_faults
 from cluster.contracts.images import ImageFinding
 from cluster.images.limits import Limits
 
@@ -61,7 +62,6 @@ DEVICES: Final = re.compile(
     r"(con|prn|aux|nul|clock\$|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE
 )
 DRIVE: Final = re.compile(r"[A-Za-z]:")
-CLASS_LENGTH_MAX: Final = 64
 SHOWN_LENGTH_MAX: Final = 120
 PACK_AGAIN: Final = "Rename it, and pack the folder again."
 
@@ -252,12 +252,12 @@ def _left_out(code: str, name: str, message: str) -> ImageFinding:
 
 
 def _class_findings(names: Sequence[str], found: Layout) -> list[ImageFinding]:
-    """Check that names of classes are short and differ in more than case or form."""
+    """Check that classes have names that a model may have, different in more than case or form."""
     raw = {n.removeprefix(found.wrapper).split("/")[0] for n in names if n in found.images}
     findings, seen = [], dict[str, str]()
     for name in sorted(raw | set(found.labels) - set(map(composed, raw))):
-        if len(composed(name)) > CLASS_LENGTH_MAX:
-            message = f"the name of the class has more than {CLASS_LENGTH_MAX} characters"
+        for fault in label_faults([composed(name)]):
+            message = f"as the name of a class it {fault.reason}"
             findings.append(_refused("class_name", name, message))
         first = seen.setdefault(folded(name), name)
         if first != name:

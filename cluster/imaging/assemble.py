@@ -74,6 +74,8 @@ class Assembled(NamedTuple):
 
     bundle: Bundle
     files: dict[str, bytes]
+    distance_N: Floats | None
+    """Of the validation images, by the fp32 file."""
 
 
 class _Judge:
@@ -175,7 +177,9 @@ def assemble(
         ),
         card=card,
     )
-    return Assembled(bundle, files)
+    n, distance_N = len(examples.truth_N), judge.reference.distance_N
+    own_N = None if distance_N is None else distance_N[:n]
+    return Assembled(bundle, files, own_N)
 
 
 def _check_on_images(trained: TrainedModel, pixels_NSS3: Pixels, reference: Answers) -> None:

@@ -5,9 +5,9 @@ images that change a little each time; what is judged and kept is a running aver
 (Polyak 1992), at the pass with the lowest validation loss. A run can be put away after every pass
 and taken up again, because order and changes depend on the seed, the pass and the rank only.
 
-With several workers each takes its share of every batch; statistics of batch normalisation are
-those of the share. Training is in bfloat16 where the processor or GPU computes in it, validation
-always in float32: the two differ by up to 0.75 points.
+With several workers each takes its share of every batch. A batch is normalised by the statistics
+of the share; what is kept of them is their mean over the workers. Training is in bfloat16 where the
+processor or GPU computes in it, validation always in float32: the two differ by up to 0.75 points.
 
 Shapes: B batch, N images, K classes, P what the head takes.
 """
@@ -38,6 +38,8 @@ from cluster.learning.shard import Shard
 EVALUATED_AT_ONCE: Final = 64
 AUX_WEIGHT: Final = 0.4
 """Of the auxiliary head's loss (Szegedy 2016)."""
+FOLLOWED: Final = 33
+"""Steps that the average looks back at the most."""
 GRADIENT_NORM_MAX: Final = 5.0
 CLASS_WEIGHT_MAX: Final = 10.0
 WHERE: Final = "image training"
@@ -200,8 +202,16 @@ class ImageFitting:
             self._optimizer.step()
             self._follow(1.0 / per_pass)
             figures += torch.tensor([loss.item() * len(rows), len(rows)], device=self.device)
+        self._share_statistics()
         total, count = self.shard.sum_over_ranks(figures).tolist()
         return float(total / count)
+
+    def _share_statistics(self) -> None:
+        """Give all ranks one average: each has normalised its own share of the images."""
+        for name, _ in self.network.named_buffers():
+            if self._average[name].is_floating_point():
+                mine = self._average[name] / self.shard.world
+                self._average[name] = self.shard.sum_over_ranks(mine)
 
     def _loss(self, pixels: Tensor, rows: Ints) -> Tensor:
         if self._parallel is None:
@@ -221,8 +231,8 @@ class ImageFitting:
         return torch.stack(losses).sum()
 
     def _follow(self, share: float) -> None:
-        """Let the average follow the weights, over about one pass."""
-        share = max(share, 0.03)
+        """Let the average follow the weights, over about a pass or ``FOLLOWED`` steps."""
+        share = max(share, 1 / FOLLOWED)
         with torch.no_grad():
             for name, tensor in self.network.state_dict().items():
                 if tensor.is_floating_point():

@@ -6,7 +6,7 @@ the client too, and a resize by another rule shows. As PNG their pixels are the 
 """
 
 import io
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from PIL import Image
@@ -14,7 +14,9 @@ from PIL import Image
 from cluster.contracts.image_models import Golden
 from cluster.ids import sha256
 from cluster.images.resize import model_pixels
-from cluster.imaging.graph import Graph
+
+if TYPE_CHECKING:
+    from cluster.imaging.graph import Graph
 
 SHAPES: Final = ((1.5, 1.3), (1.3, 1.6), (1.4, 1.4))
 """Width and height over the side of the graph: wide, high and square."""
@@ -46,7 +48,7 @@ def _patches(width: int, height: int, seed: int) -> Image.Image:
     return Image.fromarray(values_HW3)
 
 
-def golden_vectors(size: int, graph: Graph) -> tuple[tuple[Golden, ...], dict[str, bytes]]:
+def golden_vectors(size: int, graph: "Graph") -> tuple[tuple[Golden, ...], dict[str, bytes]]:
     """Return what the fp32 file says of the drawn pictures, and these as files by name (C3).
 
     Args:

@@ -9,7 +9,7 @@ Shapes: N images, S pixels of a side, K classes.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from cluster.contracts.image_models import (
     LabelCard,
     StartingWeights,
 )
-from cluster.contracts.images import DataSetCard, Split
+from cluster.contracts.images import DataSetCard
 from cluster.contracts.trend import ReliabilityBin
 from cluster.errors import InputError
 from cluster.ids import canonical_json
@@ -43,11 +43,18 @@ from cluster.models.decision import best_classes, outside
 FEATURES_MAX: Final = 4000
 """Training images whose features say where the known lies."""
 BORDER_MAX: Final = 2000
+CLASS_LEAST: Final = 5
+"""Images of each class that stay where some are chosen, or all that it has."""
 MISTAKES_MAX: Final = 24
 SALIENT: Final = 8
 INTENDED_USE: Final = (
     "A second look at images of the kind that it was trained on, by people who know the field; "
     "for research and teaching. It does not replace a diagnosis."
+)
+Part = Literal["validation", "test"]
+FLATTERED: Final = (
+    "The set has no test part, so the figures are of the images by which it was also chosen: they "
+    "flatter."
 )
 LIMITS: Final = (
     "An unseen class that looks like a known one is not reliably told from it.",
@@ -90,7 +97,7 @@ class Published:
     bundle: Bundle
     files: dict[str, bytes]
     """By name, without ``bundle.json``."""
-    scored_on: Split
+    scored_on: Part
     mistakes: tuple[Shown, ...]
     saliency: tuple[Shown, ...]
     reliability: tuple[ReliabilityBin, ...]
@@ -107,7 +114,7 @@ def publish(fitting: ImageFitting, origin: Origin) -> Published:
     """
     lesson, network = fitting.lesson, fitting.best_network()
     validation_rows = lesson.rows_of("validation")
-    learned = evaluate(network, lesson, _some(lesson.rows_of("training"), FEATURES_MAX))
+    learned = evaluate(network, lesson, _some(lesson, FEATURES_MAX))
     judged = evaluate(network, lesson, validation_rows)
     temperature = fit_temperature(judged.logits_NK, judged.truth_N)
     weight_K = operating_weights(judged.logits_NK / temperature, judged.truth_N)
@@ -116,7 +123,7 @@ def publish(fitting: ImageFitting, origin: Origin) -> Published:
         TrainedModel(network, temperature, rejection, lesson.size),
         _labels(lesson, origin, weight_K),
         Examples(
-            lesson.pixels(_some(lesson.rows_of("training"), CALIBRATION_IMAGES)),
+            lesson.pixels(_some(lesson, CALIBRATION_IMAGES)),
             lesson.pixels(validation_rows),
             judged.truth_N,
         ),
@@ -124,13 +131,12 @@ def publish(fitting: ImageFitting, origin: Origin) -> Published:
         threshold_of,
     )
     tested = lesson.rows_of("test")
-    scored_on: Split = "test" if len(tested) else "validation"
+    scored_on: Part = "test" if len(tested) else "validation"
     rows = tested if len(tested) else validation_rows
     graph = Graph(made.files["model-fp32.onnx"])
     said = graph.answers(lesson.pixels(rows))
     decided_N = best_classes(said.p_NK, weight_K)
-    bundle = _with_metrics(made.bundle, said, lesson.truth_N[rows], decided_N)
-    own = graph.answers(lesson.pixels(validation_rows)).distance_N
+    bundle = _with_metrics(made.bundle, said, (lesson.truth_N[rows], decided_N), scored_on)
     return Published(
         bundle=bundle,
         files=made.files,
@@ -138,7 +144,7 @@ def publish(fitting: ImageFitting, origin: Origin) -> Published:
         mistakes=_mistakes(said, lesson.truth_N[rows], decided_N, rows),
         saliency=_saliency(network, lesson, rows, said, decided_N),
         reliability=reliability(said.p_NK, lesson.truth_N[rows]),
-        distances=() if own is None else tuple(float(one) for one in own),
+        distances=() if made.distance_N is None else tuple(map(float, made.distance_N)),
         border=_border(lesson),
     )
 
@@ -185,14 +191,18 @@ def _card(fitting: ImageFitting, origin: Origin, temperature: float) -> ImageMod
     )
 
 
-def _with_metrics(bundle: Bundle, said: Answers, truth_N: Ints, decided_N: Ints) -> Bundle:
+def _with_metrics(bundle: Bundle, said: Answers, classes: tuple[Ints, Ints], part: Part) -> Bundle:
+    """Put the figures into the card; ``classes`` are the true and the decided ones."""
+    truth_N, decided_N = classes
     reference = bundle.variant("fp32")
     threshold = None if reference is None else reference.outside_above
     is_outside_N = np.zeros(len(truth_N), np.bool_)
     if said.distance_N is not None and threshold is not None:
         is_outside_N = outside(said.distance_N, threshold)
     metrics: ImageMetrics = examine(said.p_NK, truth_N, bundle.label_names, decided_N, is_outside_N)
-    card = bundle.card.model_copy(update={"metrics": metrics})
+    limits = bundle.card.limits if part == "test" else (FLATTERED, *bundle.card.limits)
+    named = metrics.model_copy(update={"part": part})
+    card = bundle.card.model_copy(update={"metrics": named, "limits": limits})
     return bundle.model_copy(update={"card": card})
 
 
@@ -228,7 +238,7 @@ def _saliency(
 
 
 def _border(lesson: Lesson) -> BorderCheck | None:
-    rows = _some(lesson.rows_of("training"), BORDER_MAX)
+    rows = _some(lesson, BORDER_MAX)
     groups = np.asarray([lesson.images[row].group for row in rows], np.int64)
     try:
         return border_accuracy(lesson.pixels(rows), lesson.truth_N[rows], groups)
@@ -236,8 +246,14 @@ def _border(lesson: Lesson) -> BorderCheck | None:
         return None  # too few images to ask
 
 
-def _some(rows: Ints, most: int) -> Ints:
-    """Return so many rows at most, evenly over all; images lie sorted by class."""
+def _some(lesson: Lesson, most: int) -> Ints:
+    """Return about so many training rows, evenly over each class and none without its least."""
+    rows = lesson.rows_of("training")
     if len(rows) <= most:
         return rows
-    return rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
+    chosen = []
+    for one in np.unique(lesson.truth_N[rows]):
+        own = rows[lesson.truth_N[rows] == one]
+        number = min(len(own), max(CLASS_LEAST, len(own) * most // len(rows)))
+        chosen.append(own[np.linspace(0, len(own) - 1, number).astype(np.int64)])
+    return np.sort(np.concatenate(chosen))

@@ -4,8 +4,8 @@ Static, as pairs of quantise and dequantise (QDQ; Jacob 2018): activations in 8 
 weights in 8 bits with a scale for each channel, ranges from the least to the largest value on
 calibration images. What was chosen by measurement on a fine-tuned InceptionV3:
 
-- The first two convolutions stay in float. They see the pixels themselves; in int8 they make about
-  half of the whole error, and they cost a twentieth of the time.
+- The first two convolutions stay in float. They see the pixels themselves; in int8 they make two
+  fifths of the whole error, and in float they cost a twentieth of the time.
 - Everything behind the trunk stays in float: head, temperature, softmax, and the distance with its
   projection. So these are exact functions of the features.
 - The least and largest value, not percentiles or a moving average: those err more.

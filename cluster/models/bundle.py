@@ -7,7 +7,6 @@ that card, labels, variants and golden vectors speak of the same thing.
 import json
 import math
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
@@ -16,22 +15,20 @@ from pydantic import ValidationError
 
 from cluster.contracts.image_models import (
     BUNDLE_FILE,
-    UNKNOWN,
     Bundle,
     BundleFile,
     Golden,
     ImageMetrics,
     Interval,
+    label_faults,
 )
 from cluster.errors import ModelRefused
 from cluster.ids import canonical_json, sha256
 
 BUNDLE_BYTES_MAX: Final = 4 << 20
 """Of ``bundle.json``."""
-LABEL_CHARS_MAX: Final = 64
 SUM_TOLERANCE: Final = 1e-3
 """By which the probabilities of a golden vector may miss 1: they are float32, some rounded."""
-UNSAFE: Final = frozenset("/\\:")
 DISEASE_ID: Final = re.compile(r"[A-Za-z][A-Za-z0-9.-]{0,31}:[A-Za-z0-9_.-]{1,64}")
 """Its file in the public folder has an underscore for the colon, so the vocabulary has none."""
 SHOWN_MAX: Final = 5
@@ -189,24 +186,10 @@ def _numbers(part: object, place: str) -> Iterator[tuple[str, float]]:
 
 
 def _label_problems(bundle: Bundle) -> Iterator[Problem]:
-    seen: dict[str, int] = {}
+    for fault in label_faults(bundle.label_names):
+        yield Problem(fault.code, f"labels[{fault.at}]", f"the label {fault.reason}")
     for n, one in enumerate(bundle.labels):
-        place, label = f"labels[{n}]", one.label
-        reasons = {
-            f"has not 1 to {LABEL_CHARS_MAX} characters": not 1 <= len(label) <= LABEL_CHARS_MAX,
-            "is not in composed form (NFC)": unicodedata.normalize("NFC", label) != label,
-            "has characters that cannot be shown": not label.isprintable(),
-            "has a slash, backslash or colon": bool(UNSAFE & set(label)),
-            "begins or ends in a blank": label != label.strip(),
-            "stands for an image outside of the model": label.casefold() == UNKNOWN,
-        }
-        for reason, is_so in reasons.items():
-            if is_so:
-                yield Problem("label", place, f"the label {reason}")
-        first = seen.setdefault(unicodedata.normalize("NFC", label.casefold()), n)
-        if first != n:
-            message = f"the label is that of labels[{first}], but for upper and lower case"
-            yield Problem("label_repeated", place, message)
+        place = f"labels[{n}]"
         if one.disease_id and not DISEASE_ID.fullmatch(one.disease_id):
             yield Problem("disease_id", place, "the disease id is not one such as MONDO:0005249")
         if one.disease_name and not one.disease_id:

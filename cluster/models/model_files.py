@@ -18,8 +18,15 @@ QUOTED_MAX: Final = 80
 HEADER_BYTES_MAX: Final = 1 << 20
 """Of a safetensors file: the names and places of its tensors."""
 TAKEN: Final = "taken are ONNX, and safetensors in the layout of InceptionV3"
+PICKLE: Final = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+"""Its first operation and the number of its protocol; older ones have no signature."""
+ZLIB: Final = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 OTHERS: Final = (
-    (0, b"\x80", "pickle", "is a pickle, as of torch.save or joblib, which can hold any code"),
+    *(
+        (0, sign, "pickle", "is a pickle, as of torch.save or joblib, which can hold any code")
+        for sign in PICKLE
+    ),
+    *((0, sign, "compressed", "is compressed, as joblib does") for sign in ZLIB),
     (0, b"\x89HDF\r\n\x1a\n", "hdf5", "is HDF5, as of Keras, which can hold code"),
     (0, b"\x08\x01\x12", "saved_model", "is a SavedModel of TensorFlow, which can hold code"),
     (4, b"TFL3", "tflite", "is of TensorFlow Lite"),
@@ -27,7 +34,6 @@ OTHERS: Final = (
     (0, b"BZh", "compressed", "is compressed"),
     (0, b"\xfd7zXZ", "compressed", "is compressed"),
     (0, b"\x28\xb5\x2f\xfd", "compressed", "is compressed"),
-    (0, b"\x78", "compressed", "is compressed, as joblib does"),
     (0, b"7z\xbc\xaf\x27\x1c", "compressed", "is an archive"),
 )
 """Place and bytes of a signature, the code and the words of what it stands for."""
@@ -47,11 +53,19 @@ def quoted(text: str) -> str:
 def form_of(content: bytes) -> Form:
     """Return which of the two forms a file has; whether it can be read is for later.
 
+    Safetensors comes first: its length and its brace are nine bytes that no other form begins with,
+    while the low bytes of the length can be any of the signatures.
+
     Raises:
         ModelRefused: it is of a form that is not taken, or empty.
     """
     if not content:
         _refuse("file_empty", "is empty")
+    length = int.from_bytes(content[:LENGTH_BYTES], "little")
+    if content[LENGTH_BYTES : LENGTH_BYTES + 1] == b"{" and not length >> 32:
+        if length > HEADER_BYTES_MAX:
+            _refuse("header_too_large", f"has a header of {length:,} bytes; 1 MiB are taken")
+        return "safetensors"
     for place, sign, code, words in OTHERS:
         if content[place : place + len(sign)] == sign:
             _refuse(f"format_{code}", words)
@@ -60,12 +74,7 @@ def form_of(content: bytes) -> Form:
         found = [(code, words) for sign, code, words in WITHIN_ZIP if sign in ends]
         code, words = found[0] if found else ("zip", "is a zip")
         _refuse(f"format_{code}", words)
-    length = int.from_bytes(content[:LENGTH_BYTES], "little")
-    if content[LENGTH_BYTES : LENGTH_BYTES + 1] != b"{" or length >> 32:
-        return "onnx"
-    if length > HEADER_BYTES_MAX:
-        _refuse("header_too_large", f"has a header of {length:,} bytes; 1 MiB are taken")
-    return "safetensors"
+    return "onnx"
 
 
 def _refuse(code: str, words: str) -> NoReturn:

@@ -79,11 +79,20 @@ def check_graph(model: "ModelProto", size: int, labels: int) -> Ends:
     Raises:
         ModelRefused: it breaks a rule; the first problem of each kind is named.
     """
+    ends = check_structure(model, size, labels)
+    _inputs(model)[0].type.tensor_type.shape.dim[0].dim_value = PROBE_BATCH
+    refuse(_form_problems(model))
+    return ends
+
+
+def check_structure(model: "ModelProto", size: int, labels: int) -> Ends:
+    """Return the ends of a graph that keeps the rules that need only its messages (C9).
+
+    They read no numbers and call no code of ONNX's own; see ``check_graph`` for the others.
+    """
     refuse(problem for rule in STRUCTURE for problem in _first(rule(model)))
     image, scores = _inputs(model)[0], model.graph.output[0]
     refuse([*_image_problems(image, size), *_score_problems(model, labels)])
-    image.type.tensor_type.shape.dim[0].dim_value = PROBE_BATCH
-    refuse(_form_problems(model))
     return Ends(image.name, scores.name)
 
 

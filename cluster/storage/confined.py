@@ -1,8 +1,8 @@
 """Decides how a process is started that reads files of strangers, and what it gives up (C1, C9).
 
 It gets no secret: its environment has only what Python needs. It has no network where the system
-lets a process leave it, bounded memory, processor time, files and handles, starts no process and
-leaves no core behind. Limits of the system count for the rest of its life.
+lets a process leave it, bounded memory and processor time, opens no file and no socket, starts
+no process and leaves no core behind. Limits of the system count for the rest of its life.
 """
 
 import ctypes
@@ -16,6 +16,8 @@ from typing import IO, Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 LIBRARY_THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+NO_TELEMETRY: Final = {"ORT_DISABLE_TELEMETRY": "1"}
+"""Else onnxruntime keeps a database in the user's home open for writing, to send what it noted."""
 NEW_USER_AND_NETWORK: Final = 0x10000000 | 0x40000000
 """CLONE_NEWUSER, by which a process without privileges may ask for CLONE_NEWNET."""
 
@@ -43,7 +45,7 @@ def start_confined(
         stdout=target,
         stderr=subprocess.DEVNULL,
         bufsize=0,
-        env=kept | {"PYTHONPATH": str(ROOT)} | dict.fromkeys(LIBRARY_THREADS, "1"),
+        env=kept | {"PYTHONPATH": str(ROOT)} | NO_TELEMETRY | dict.fromkeys(LIBRARY_THREADS, "1"),
         pass_fds=handles,
     )
 
@@ -58,19 +60,17 @@ def leave_network() -> bool:
     return hasattr(system, "unshare") and system.unshare(NEW_USER_AND_NETWORK) == 0
 
 
-def confine(address_bytes: int, handles: int, file_bytes: int = 0) -> None:
-    """Give up what reading a file does not need.
+def confine(address_bytes: int, file_bytes: int = 0) -> None:
+    """Give up what reading a file does not need; what is open stays so, nothing else is opened.
 
     Args:
         address_bytes: address space.
-        handles: open files, those that are open now counted.
         file_bytes: size up to which an open file may be written.
     """
     resource.setrlimit(resource.RLIMIT_AS, (address_bytes, address_bytes))
     resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
-    for kind in (resource.RLIMIT_CORE, resource.RLIMIT_NPROC):
+    for kind in (resource.RLIMIT_CORE, resource.RLIMIT_NPROC, resource.RLIMIT_NOFILE):
         resource.setrlimit(kind, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (handles, handles))
 
 
 def allow_seconds(seconds: float) -> None:

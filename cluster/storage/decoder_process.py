@@ -3,7 +3,7 @@
 It reads a length and a file from its input and writes a head and the clean image to its output,
 until its input ends; so it ends with the process that started it. It may use a fixed address space
 and a few seconds of processor time for each image, write no file, start no process and leave no
-core behind.
+core behind. It can open no file and no socket.
 """
 
 import json
@@ -19,7 +19,6 @@ from cluster.images.limits import Limits
 from cluster.storage.confined import allow_seconds, confine, leave_network
 
 LENGTH_BYTES: Final = 4
-HANDLES_MAX: Final = 16
 PARTS: Final = ("content", "thumbnail")
 
 
@@ -44,14 +43,19 @@ def serve(source: BinaryIO, target: BinaryIO, limits: Limits) -> None:
         target.flush()
 
 
-def main() -> None:
-    """Load all decoders first, for nothing can be opened afterwards."""
+def prepare() -> Limits:
+    """Load all decoders, and give up all else: nothing opens after this."""
     limits = Limits(**json.loads(sys.argv[1]))
     leave_network()
     Image.init()
-    source, target = os.fdopen(0, "rb"), os.fdopen(1, "wb")
-    confine(limits.decoder_bytes, HANDLES_MAX)
-    serve(source, target, limits)
+    confine(limits.decoder_bytes)
+    return limits
+
+
+def main() -> None:
+    """Answer until the input ends."""
+    limits = prepare()
+    serve(os.fdopen(0, "rb"), os.fdopen(1, "wb"), limits)
 
 
 if __name__ == "__main__":

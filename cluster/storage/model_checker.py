@@ -1,7 +1,10 @@
 """Has a file of a stranger checked by a process that can do nothing else (C9).
 
 The file is never read here but to name it by its digest. Nothing that the process writes is
-believed beyond its form; a process that ends, or takes too long, costs the upload and nothing else.
+believed beyond its form: the graph, of bounded size, is held once more to the rules that need no
+more than its messages. ONNX's own check and the inference of shapes are C++ that has met strangers
+enough; they run in the process only. One that ends, or takes too long, costs the upload and nothing
+else.
 What waits between the two lies in files without a name, which the system frees.
 """
 
@@ -25,7 +28,7 @@ from cluster.errors import ModelRefused
 from cluster.models.bundle import Problem, refusal
 from cluster.models.model_files import FILE, TAKEN
 from cluster.models.onnx_form import InputRange
-from cluster.models.onnx_rules import GRAPH
+from cluster.models.onnx_rules import GRAPH, check_structure, read_model
 from cluster.settings import Settings
 from cluster.storage.confined import start_confined
 from cluster.storage.model_process import LENGTH_BYTES, Head, Question
@@ -197,6 +200,8 @@ def _read(
         if "refused" in fields:
             raise ModelRefused(*map(str, fields["refused"]))
         p_NK = np.frombuffer(parts[2], "<f4").reshape(images, len(question.labels))
-        return Head(**fields), parts[1], p_NK
+        head = Head(**fields)
     except (ValueError, TypeError, KeyError):
         raise refusal([DIED]) from None
+    check_structure(read_model(parts[1]), question.size, len(question.labels))
+    return head, parts[1], p_NK

@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 LENGTH_BYTES: Final = 8
-HANDLES_MAX: Final = 3
-"""Input, output and errors take them all: no file and no socket can be opened."""
 AS_IT_IS: Final = "0-255"
 """Range of an ONNX file of which nothing was said."""
 BATCH_TOLERANCE: Final = 1e-3
@@ -232,14 +230,20 @@ def load_libraries() -> None:
     Graph(model.SerializeToString()).run(np.ones(1, np.float32))
 
 
-def main() -> None:
-    """Answer one question."""
+def prepare() -> tuple[Question, Pixels]:
+    """Take the question, load what is needed, and give up all else: nothing opens after this."""
     leave_network()
     with os.fdopen(0, "rb") as source:
         question, pixels_NSS3 = read_question(source)
     load_libraries()
     allow_seconds(question.seconds)
-    confine(question.address_bytes, HANDLES_MAX, question.answer_bytes)
+    confine(question.address_bytes, question.answer_bytes)
+    return question, pixels_NSS3
+
+
+def main() -> None:
+    """Answer one question."""
+    question, pixels_NSS3 = prepare()
     with os.fdopen(int(sys.argv[1]), "rb") as file:
         parts = answer(file, question, pixels_NSS3)
     with os.fdopen(1, "wb") as target:

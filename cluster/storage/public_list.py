@@ -2,8 +2,8 @@
 
 ``models.json`` is the list, ``files/<sha256>`` the files of published versions, and
 ``answers/<id>.json`` what is known of their diseases, with an underscore for the colon of the id.
-A file is there before the list names it, and goes after the list no longer does; each is whole or
-absent.
+A file or answer is there before the list names it, and goes after the list no longer does; each is
+whole or absent.
 """
 
 import os
@@ -70,16 +70,17 @@ class PublicList:
         write_durably(path, content)
 
     def write_answers(self, answers: Mapping[str, bytes]) -> None:
-        """Put what is known of each disease there, by its id; older files of others are removed."""
-        folder = self.folder / ANSWERS
-        named = {answer_name(one): content for one, content in answers.items()}
-        for name, content in named.items():
-            _write(folder / name, content)
-        _keep(folder, named)
+        """Put what is known of each disease there, by its id."""
+        for one, content in answers.items():
+            _write(self.folder / ANSWERS / answer_name(one), content)
 
     def write_list(self, models: ModelList) -> None:
         """Replace the list in one step; where nothing has changed, nothing is written."""
         _write(self.folder / MODELS, models.model_dump_json(indent=1).encode())
+
+    def keep_answers(self, disease_ids: Iterable[str]) -> None:
+        """Remove the answers of all other diseases."""
+        _keep(self.folder / ANSWERS, map(answer_name, disease_ids))
 
     def keep_files(self, digests: Iterable[str]) -> None:
         """Remove every other file, and what a process left that died while writing."""

@@ -2,7 +2,9 @@
 
 Nothing is fetched unless ``fetch_weights`` is called, and nobody starts from random numbers who has
 not asked for them. Files of strangers are read as safetensors only: numbers and a JSON text. A
-``.pth`` is a pickle, and is read only where its SHA-256 is that of published weights.
+``.pth`` is a pickle, and is read only where its whole SHA-256 is that of published weights. Of one
+file torchvision tells 8 digits, which somebody can meet on purpose; they count for what lies in
+torch's own cache and was asked for as ``torchvision``, and for no file that is named.
 """
 
 import importlib.util
@@ -54,8 +56,8 @@ WAYS_OUT: Final[dict[Backbone, str]] = {
     "random numbers with --weights none.",
 }
 _BY_HAND: Final = (
-    "Run it again, which goes on where it stopped; or fetch the file elsewhere and give it with "
-    "--weights."
+    "Run it again, which goes on where it stopped; or fetch the file elsewhere and put it into "
+    "torch's cache; docs/images.md shows where."
 )
 
 
@@ -64,7 +66,8 @@ class KnownWeights:
     """Published weights."""
 
     digest: str
-    """SHA-256, or as many of its first digits as the publisher tells."""
+    """SHA-256, or as many of its first digits as the publisher tells; these hold for no file that
+    a user names."""
     backbone: Backbone
     card: StartingWeights
 
@@ -126,7 +129,7 @@ def resolve_weights(
         backbone: what they are for.
         asked: a file, or ``FILE#SHA256``; ``torchvision``, the file in torch's cache; ``package``,
             the one of the installed package; ``none``; empty for the backbone's own of these names.
-        read_checkpoint: for ``.pth`` files of known digest.
+        read_checkpoint: for ``.pth`` files whose whole digest is known, and torchvision's cached.
         known: published weights, whose cards are given here.
 
     Raises:
@@ -141,7 +144,7 @@ def resolve_weights(
     if wanted and digest != wanted:
         what = f"{path.name} has the SHA-256 {digest}, not {wanted}"
         raise WeightsInvalid(what, str(path), "Give the file that the digest is of.")
-    found = next((one for one in known if digest.startswith(one.digest)), None)
+    found = _published(name, digest, known)
     if name in BY_NAME and found is None:
         what = f"{path.name} is damaged or another file: its SHA-256 is {digest}"
         raise WeightsInvalid(what, str(path), WAYS_OUT[backbone])
@@ -248,6 +251,14 @@ def _place(name: str, backbone: Backbone) -> tuple[Path, str]:
     return path, ""
 
 
+def _published(name: str, digest: str, known: Sequence[KnownWeights]) -> KnownWeights | None:
+    """Return the published weights that a file is; by their first digits only if asked by name."""
+    for one in known:
+        if digest == one.digest or (name in BY_NAME and digest.startswith(one.digest)):
+            return one
+    return None
+
+
 def _named_file(text: str) -> tuple[Path, str]:
     match = WITH_DIGEST.fullmatch(text)
     name, digest = (match[1], match[2].lower()) if match else (text, "")
@@ -284,9 +295,13 @@ def _content(path: Path) -> bytes:
 def _read_safetensors(path: Path, content: bytes) -> tuple[Tensors, dict[str, str]]:
     """Return the tensors and the texts that a file says of itself."""
     if path.suffix != SAFETENSORS:
-        what = f"{path.name} is not a safetensors file, nor known weights by its SHA-256"
-        remedy = "Files of other kinds can run programs when they are read. Convert it where you "
-        raise WeightsInvalid(what, str(path), f"{remedy}trust it; docs/images.md shows how.")
+        what = f"{path.name} is not a safetensors file, nor known weights by its whole SHA-256"
+        remedy = (
+            "Files of other kinds can run programs when they are read. Convert it where you trust "
+            "it; docs/images.md shows how. Torchvision's own goes into torch's cache and is asked "
+            "for as torchvision."
+        )
+        raise WeightsInvalid(what, str(path), remedy)
     try:
         tensors = load_safetensors(content)
     except SafetensorError as error:

@@ -35,6 +35,7 @@ from cluster.flow.model_upload import extremes
 from cluster.models.onnx_form import Form
 from cluster.models.onnx_rules import Ends, read_model
 from cluster.storage import model_checker
+from cluster.storage.confined import NO_TELEMETRY
 from cluster.storage.model_checker import CheckedModel, Claim, ModelLimits, check_upload
 from cluster.storage.model_process import Question, settle
 
@@ -155,8 +156,8 @@ def test_safetensors_do_not_say_what_they_take(tmp_path: Path) -> None:
 
 
 def test_the_process_is_confined(tmp_path: Path) -> None:
-    """C9: bounded memory, time, files and handles, no network, no core, no secret; one that is
-    killed is a refusal.
+    """C9: bounded memory, time and files, no handle more, no network, no core, no secret; one
+    that is killed is a refusal.
     """
     os.environ["DAZZLE_CANARY"] = "secret"
     seen = {}
@@ -174,7 +175,7 @@ def test_the_process_is_confined(tmp_path: Path) -> None:
         while not (pids := children()):
             pass
         place = Path(f"/proc/{pids[0]}")
-        while "Max open files            3 " not in (limits := (place / "limits").read_text()):
+        while "Max open files            0 " not in (limits := (place / "limits").read_text()):
             pass
         seen = {line[:26].strip(): line[26:].split()[:2] for line in limits.splitlines()}
         environment = (place / "environ").read_bytes()
@@ -188,7 +189,7 @@ def test_the_process_is_confined(tmp_path: Path) -> None:
     assert int(seen["Max address space"][0]) < 2 << 30
     assert int(seen["Max file size"][0]) < 64 << 20
     assert seen["Max cpu time"][0] != "unlimited"
-    assert b"CANARY" not in environment
+    assert b"CANARY" not in environment and b"ORT_DISABLE_TELEMETRY=1" in environment
     assert "process_died" in refusals[0]
     if subprocess.run(["unshare", "-Un", "true"], check=False, capture_output=True).returncode:
         pytest.skip("this system lets no process leave its network")
@@ -196,7 +197,7 @@ def test_the_process_is_confined(tmp_path: Path) -> None:
 
 
 def test_no_connection_leaves_a_confined_process() -> None:
-    """C9: not to this machine either, and no file is opened where the handles are used up."""
+    """C9: not to this machine either, and no file is opened by a process that is confined."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         code = (
@@ -207,7 +208,7 @@ def test_no_connection_leaves_a_confined_process() -> None:
             f"    socket.create_connection(('127.0.0.1', {port}), 5)\n"
             "    sys.exit('connected' if left else 77)\n"
             "except OSError: pass\n"
-            "confine(1 << 30, 3)\n"
+            "confine(1 << 30)\n"
             "for open_one in (lambda: socket.socket(), lambda: open('/dev/null')):\n"
             "    try: open_one()\n"
             "    except OSError as error: assert error.errno == 24\n"
@@ -221,11 +222,40 @@ def test_no_connection_leaves_a_confined_process() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_process_that_has_its_question_opens_nothing(tmp_path: Path) -> None:
+    """C9: its input is closed by then, and still neither a file nor a socket can be opened."""
+    code = (
+        "import os, socket, sys\n"
+        "from cluster.storage.model_process import prepare\n"
+        "prepare()\n"
+        "for open_one in (lambda: os.open('/dev/null', os.O_RDONLY), socket.socket, os.pipe,\n"
+        "                 lambda: os.open('new', os.O_CREAT | os.O_RDWR)):\n"
+        "    try: open_one()\n"
+        "    except OSError as error: assert error.errno == 24\n"
+        "    else: sys.exit('opened')\n"
+        "for handle in (0, *range(3, 64)):\n"
+        "    try: os.fstat(handle)\n"
+        "    except OSError: pass\n"
+        "    else: sys.exit(f'{handle} is open')\n"
+        "os.write(1, b'nothing opened')\n"
+    )
+    question = Question(LABELS, SIZE, None, 4, 3 << 30, 1 << 20, 30.0, 1.0)
+    asked = BytesIO()
+    model_checker._ask(asked, question, PIXELS)
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=asked.getvalue(), cwd=tmp_path, check=False,
+        env=os.environ | NO_TELEMETRY | {"PYTHONPATH": str(ROOT)}, capture_output=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"nothing opened", b"")
+    assert not list(tmp_path.glob("new"))
+
+
 def test_an_answer_is_believed_in_its_form_only() -> None:
     """C9: what a process that was taken over could write is a refusal, or bounded."""
-    question = Question(LABELS, SIZE, None, 4, 1 << 30, 1000, 1.0, 1.0)
+    question = Question(LABELS, SIZE, None, 4, 1 << 30, 20_000, 1.0, 1.0)
     head = json.dumps({"form": "onnx", "range": "0-255", "softmax": True}).encode()
-    good = (head, b"graph", bytes(4 * K * 2))
+    graph = saved(a_model())
+    good = (head, graph, bytes(4 * K * 2))
 
     def read(*parts: bytes, lengths: tuple[int, ...] = ()) -> object:
         sizes = lengths or tuple(map(len, parts))
@@ -240,13 +270,21 @@ def test_an_answer_is_believed_in_its_form_only() -> None:
         (b'{"form": "onnx"}', *good[1:]),
         (b'{"refused": 1}', *good[1:]),
         (b'{"refused": [1, 2, 3, 4]}', *good[1:]),
-        (head, b"graph", bytes(4 * K * 2 - 4)),
-        (head, bytes(1001), good[2]),
-        (head, b"graph", bytes(4 * K * 3)),
+        (head, graph, bytes(4 * K * 2 - 4)),
+        (head, bytes(20_001), good[2]),
+        (head, graph, bytes(4 * K * 3)),
     ):
         with pytest.raises(ModelRefused, match="process_died"):
             read(*bad)
     with pytest.raises(ModelRefused, match="process_died"):
-        read(*good, lengths=(1 << 60, 5, 24))
+        read(*good, lengths=(1 << 60, len(graph), 24))
     with pytest.raises(ModelRefused, match="process_died"):
         model_checker._read(BytesIO(b"\0" * 23), question, 2)
+    for name, code in (
+        ("external_data", "external_data"),
+        ("operator_foreign", "operator_foreign"),
+        ("pickle", "format_unknown"),
+    ):
+        content = next(one for one, its in HOSTILE.values() if its in {code, f"format_{name}"})
+        with pytest.raises(ModelRefused, match=code):
+            read(head, content, good[2])

@@ -187,7 +187,7 @@ def test_a_refused_upload_is_one_line_and_leaves_nothing(tmp_path: Path) -> None
 def test_what_is_typed_is_checked_first(tmp_path: Path) -> None:
     """C9: labels, range and bindings that cannot be meant are refused before a process starts."""
     path = tmp_path / "labels.txt"
-    for text in ("", "one", "a\n\nb", "a\nb\na"):
+    for text in ("", "one", "a\n\nb", "a\nb\na", "a\nA", "a\nunknown", "a\nb/c"):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(InputError):
             upload_model.labels_of(path)
@@ -195,7 +195,3 @@ def test_what_is_typed_is_checked_first(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="no range"):
             upload_model.range_of(range_text)
     assert upload_model.range_of("") is None and upload_model.range_of("-1-1") == "-1-1"
-    for pairs in (["a"], ["=x"], ["a=1", "a=2"]):
-        with pytest.raises(InputError, match="CLASS=ID"):
-            upload_model.pairs_of(pairs)
-    assert upload_model.pairs_of(["a=b=MONDO:1", "c="]) == {"a=b": "MONDO:1", "c": ""}

@@ -71,3 +71,16 @@ def test_the_core_is_light(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr.strip()) == (0, "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_upload_waits_for_no_library_that_its_check_may_not_need() -> None:
+    """C9: the steps of an upload load no runtime of models and no statistics when imported."""
+    late = ("onnx", "onnxruntime", "scipy.stats", "torch")
+    code = (
+        "import sys, cluster.flow.model_upload\n"
+        f"sys.exit(', '.join(name for name in {late!r} if name in sys.modules) or None)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.strip()) == (0, "")

@@ -1,5 +1,6 @@
 """The cache: what is fetched once, kept to a limit, and dropped when it is withdrawn."""
 
+import os
 import resource
 import signal
 from collections.abc import Iterator
@@ -8,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from device_builders import a_bundle, listed, serving, write_public
+from device_builders import DISEASE, a_bundle, an_answer, listed, serving, write_public
 
 from cluster.clock import ManualClock
-from cluster.contracts.image_models import Bundle, VariantName
+from cluster.contracts.image_models import Bundle, ListedModel, VariantName
 from cluster.device.cache import MIB, Cache
 from cluster.device.client import Device
 from cluster.device.source import open_source
@@ -115,6 +116,86 @@ def test_the_least_recently_used_goes(tmp_path: Path) -> None:
     assert {"m0", "m3"} <= here()
 
 
+def test_a_cached_model_is_used_whatever_the_limit(tmp_path: Path) -> None:
+    """C5: where nothing is missing no other model goes, and a lower limit refuses nothing."""
+    bundles = [a_bundle(f"m{n}", padding=(6 + n) * MIB // 10) for n in range(2)]
+    tree = write_public(
+        tmp_path / "public", [listed(one) for one, _ in bundles], *(files for _, files in bundles)
+    )
+
+    def made(second: int) -> Device:
+        clock = ManualClock(second)
+        return Device(Cache(tmp_path / "cache", clock), open_source(str(tree)), clock)
+
+    use(made(1), "m0")
+    use(made(2), "m1")
+    part = made(0).cache.files.folder / f"{'0' * 64}.part"
+    part.write_bytes(b"cut")
+    made(0).cache.set_limit(0)
+    assert use(made(3), "m0") == use(made(4), "m1") == 0
+    assert len(made(0).cache.models()) == 2 and part.exists()
+
+
+def test_a_cut_download_outlives_another_model(tmp_path: Path) -> None:
+    """C5: fetching a model does not cost what came of another one, while there is room."""
+    cut, other = a_bundle("cut", padding=MIB), a_bundle("other")
+    listing = [listed(cut[0]), listed(other[0])]
+    tree = write_public(tmp_path / "public", listing, cut[1], other[1])
+    clock = ManualClock(1.0)
+    with serving(tree) as server:
+
+        def made() -> Device:
+            return Device(Cache(tmp_path / "cache", clock), open_source(server.url), clock)
+
+        server.cuts = [MIB, MIB // 2] + [0] * 20  # the bundle comes whole, its file does not
+        with pytest.raises(Unreachable):
+            use(made(), "cut")
+        (part,) = (tmp_path / "cache" / "files").glob("*.part")
+        size = part.stat().st_size
+        server.cuts, server.asked = [], []
+        assert use(made(), "other") and use(made(), "cut")
+        resumed = [headers.get("range") for path, headers in server.asked if part.stem in path]
+        assert size and resumed == [f"bytes={size}-"]
+
+
+def test_parts_go_first_and_the_oldest_of_them(tmp_path: Path) -> None:
+    """C5: for room the part that was cut first goes, then the next, and models only then."""
+    bundles = [a_bundle(f"m{n}", padding=(6 + n) * MIB // 10) for n in range(2)]
+    tree = write_public(
+        tmp_path / "public", [listed(one) for one, _ in bundles], *(files for _, files in bundles)
+    )
+    clock = ManualClock(1.0)
+    device = Device(Cache(tmp_path / "cache", clock), open_source(str(tree)), clock)
+    use(device, "m0")
+    folder = device.cache.files.folder
+    for age, letter in enumerate("bca"):  # b was cut first
+        part = folder / f"{letter * 64}.part"
+        part.write_bytes(b"x" * (3 * MIB // 10))
+        os.utime(part, (age, age))
+    device.cache.set_limit(2)
+    use(device, "m1")
+    assert {path.stem[0] for path in folder.glob("*.part")} == {"c", "a"}
+    device.cache.set_limit(1)
+    assert device.cache.drop(version_of(bundles[1][0]))
+    use(device, "m1")
+    assert not list(folder.glob("*.part"))
+    assert [one.bundle.name for one in device.cache.models()] == ["m1"]
+
+
+def test_a_dropped_model_leaves_no_part(tmp_path: Path) -> None:
+    """C5 C9: with a version goes what came of its files in part."""
+    bundle, files = a_bundle(padding=MIB)
+    tree = write_public(tmp_path / "public", [listed(bundle)], files)
+    clock = ManualClock(1.0)
+    with serving(tree) as server:
+        server.cuts = [MIB, MIB // 2] + [0] * 20
+        device = Device(Cache(tmp_path / "cache", clock), open_source(server.url), clock)
+        with pytest.raises(Unreachable):
+            use(device)
+    assert list(device.cache.files.folder.glob("*.part"))
+    assert device.cache.drop(version_of(bundle)) and names(device.cache.files.folder) == set()
+
+
 def test_what_is_withdrawn_is_dropped(
     device: Any, public: Path, bundle_files: tuple[Bundle, dict[str, bytes]]
 ) -> None:
@@ -175,6 +256,52 @@ def test_another_version_stands_in_offline(tmp_path: Path) -> None:
     with made().model("colours", "int8") as fetched:
         assert fetched.listed.number == 1
         assert fetched.instead is not None and fetched.instead.number == 2
+
+
+def test_a_version_that_was_rolled_back_from_does_not_stand_in(tmp_path: Path) -> None:
+    """C5 C11: no newer version stands in for the one that serves, but the newest earlier one."""
+    bundles = [a_bundle(padding=64 * n) for n in range(1, 5)]
+
+    def listing(serving_number: int) -> list[ListedModel]:
+        return [
+            listed(one, number=n, serving=n == serving_number)
+            for n, (one, _) in enumerate(bundles, 1)
+        ]
+
+    tree = write_public(tmp_path / "public", listing(4), *(files for _, files in bundles))
+    clock = ManualClock(1.0)
+
+    def made() -> Device:
+        return Device(Cache(tmp_path / "cache", clock), open_source(str(tree)), clock)
+
+    use(made(), "colours@4")
+    write_public(tree, listing(3))
+    assert made().listing().fresh
+    tree.rename(tmp_path / "away")
+    with pytest.raises(Unreachable):
+        use(made())
+    (tmp_path / "away").rename(tree)
+    use(made(), "colours@2")
+    use(made(), "colours@1")
+    write_public(tree, list(reversed(listing(3))))
+    assert made().listing().fresh
+    tree.rename(tmp_path / "away")
+    with made().model("colours", "int8") as fetched:
+        assert fetched.listed.number == 2
+        assert fetched.instead is not None and fetched.instead.number == 3
+
+
+def test_an_answer_about_another_disease_is_refused(device: Any, public: Path) -> None:
+    """C8: what is about another disease than was asked for is neither shown nor kept."""
+    path = public / "answers" / f"{DISEASE.replace(':', '_')}.json"
+    right = path.read_text()
+    path.write_text(an_answer(disease_id="MONDO:0000002").model_dump_json())
+    made = device()
+    with pytest.raises(IntegrityError, match=f"{DISEASE} is about 'MONDO:0000002'"):
+        made.answer(DISEASE)
+    assert made.cache.answer(DISEASE) is None
+    path.write_text(right)
+    assert made.answer(DISEASE).answer.disease_id == DISEASE
 
 
 @contextmanager

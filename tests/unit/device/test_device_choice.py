@@ -80,6 +80,17 @@ def test_a_name_means_the_serving_version() -> None:
         version_named(models, "a@x")
 
 
+def test_a_name_of_which_no_version_serves_is_said_to_be_so() -> None:
+    """C5 C11: it is not told as missing; the newest version that is published is named."""
+    models = a_list(
+        *(a_model("a", number=n, serving=False) for n in (1, 2)),
+        a_model("a", number=3, state="retired", serving=False, reason="wrong"),
+    )
+    with pytest.raises(NotFound, match="no version of a serves; a@2 is published"):
+        version_named(models, "a")
+    assert version_named(models, "a@2").number == 2
+
+
 def test_a_disease_is_named_by_its_name() -> None:
     """C8: a name of the list leads to its id; a name of several or none is an error."""
     models = a_list(a_model("a"), a_model("b", diseases=("X:1",), disease_names=("twice",)))

@@ -1,5 +1,6 @@
 """What a user types and reads."""
 
+import io
 import json
 import os
 import subprocess
@@ -12,9 +13,11 @@ import pytest
 from device_builders import COLOURS, DISEASE, WHITE, a_bundle, a_picture_of, listed, png
 from device_builders import write_public as write
 from image_builders import an_image, encoded
+from rich.console import Console
 
 from cluster.contracts.image_models import Recognition
 from cluster.device.__main__ import main
+from cluster.device.show import models_table
 from cluster.models.bundle import version_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -63,6 +66,27 @@ def test_from_the_list_to_the_answer(run: Run, public: Path, pictures: dict[str,
         assert text in out
     assert "\x1b" not in out and "[bold]red" in out
     assert "colours 1 (int8): cached" in run("recognise", pictures["red"], "--model", "colours")[1]
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_names_in_the_list_are_not_folded(width: int) -> None:
+    """C4: words stay whole where they fit, and the longest are folded, not cut, where not."""
+    classes = ("basophil", "eosinophil", "erythroblast", "lymphocyte", "monocyte", "neutrophil")
+    sizes = {"fp32": 83 << 20, "int8": 21 << 20}
+    model = listed(a_bundle("blood")[0], labels=classes, made_by="jobs.fit_inception", sizes=sizes)
+
+    def shown(name: str) -> list[str]:
+        screen = Console(file=io.StringIO(), width=width)
+        with screen.capture() as captured:
+            screen.print(models_table([model.model_copy(update={"name": name})], [], width))
+        return captured.get().splitlines()
+
+    out = shown("blood")
+    words = (*classes, "jobs.fit_inception", "0.900", "made by", "fp32 83.0,", "int8 21.0")
+    assert [word for word in words if not any(word in line for line in out)] == []
+    folded = shown("x" * 99)
+    assert sum(line.split("  ")[0].count("x") for line in folded) == 99
+    assert max(map(len, folded)) <= width and any("0.900" in line for line in folded)
 
 
 def test_outside_and_normal_have_no_answer(run: Run, public: Path, pictures: Any) -> None:

@@ -5,9 +5,16 @@ from pathlib import Path
 
 import pytest
 from builders import a_phenopacket
+from pydantic import ValidationError
 
 from cluster.contracts.disease import DiseaseCard
-from cluster.contracts.sharing import DiseaseCases, DiseaseQuestion, NetworkCases
+from cluster.contracts.sharing import (
+    CODE_CHARS_MAX,
+    CODES_MAX,
+    DiseaseCases,
+    DiseaseQuestion,
+    NetworkCases,
+)
 from cluster.errors import InputError, NotFound
 from cluster.flow.cases_of_disease import (
     REFUSED,
@@ -228,11 +235,38 @@ def test_question_and_answer_are_in_the_audit_chains(world: World) -> None:
     assert audit_actions(world.platforms["west"]) == []
     for platform, facts in (
         (north, {"questions": 1, "peers": ["south"]}),
-        (south, {"peer": "north", "cases": 2}),
+        (
+            south,
+            {
+                "peer": "north",
+                "codes": ["OMIM:154700", "ORPHA:558"],
+                "cases": 2,
+                "rare": 2,
+                "others": 0,
+            },
+        ),
     ):
         assert audit_actions(platform)[-1] == "disclosure attempted"
         row = json.loads(read(platform, "SELECT row FROM audit ORDER BY seq DESC LIMIT 1")[0][0])
         assert row | facts | {"diseases": ["MONDO:0007947"]} == row
+
+
+def test_numbers_that_were_told_are_in_the_audit_chain(world: World) -> None:
+    """C8 B9: also of cases that are not named: those behind the limit, and those not rare."""
+    south = world.platforms["south"]
+    assert find_cases(south, "north", question(limit=1)) is not None
+    row = json.loads(read(south, "SELECT row FROM audit ORDER BY seq DESC LIMIT 1")[0][0])
+    assert (row["cases"], row["rare"], row["others"]) == (1, 2, 0)
+    assert row["codes"] == ["OMIM:154700", "ORPHA:558"]
+
+
+def test_a_question_has_a_bounded_number_of_codes() -> None:
+    """C8: nobody asks for all that there is at once."""
+    codes = tuple(f"OMIM:{n}" for n in range(100_000, 100_000 + CODES_MAX))
+    assert DiseaseQuestion(disease_id="X:1", name="", codes=codes).codes == codes
+    for bad in ((*codes, "OMIM:1"), ("OMIM:" + "1" * CODE_CHARS_MAX,)):
+        with pytest.raises(ValidationError):
+            DiseaseQuestion(disease_id="X:1", name="", codes=bad)
 
 
 def test_who_did_not_answer_is_shown_as_such(

@@ -54,6 +54,17 @@ def test_files_that_are_no_images_are_left_out_by_name() -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["unknown", "Unknown", "UNKNOWN"])
+def test_no_class_is_called_unknown(name: str) -> None:
+    """C1 C5: that stands for an image outside of the model, so the set is refused at once."""
+    findings = lay_out([f"{name}/1.jpg", "b/1.jpg"]).findings
+    assert [(one.level, one.code, one.place) for one in findings] == [
+        ("refused", "class_name", name)
+    ]
+    assert "outside of the model" in findings[0].message
+    assert [one.code for one in lay_out(["a/1.jpg", "b/1.jpg"], [name]).findings] == ["class_name"]
+
+
 def test_names_of_classes_are_composed_short_and_distinct() -> None:
     """C1: decomposed letters are composed; names that differ only in case, or are long, refuse."""
     assert lay_out(["e\u0301/1.jpg", "b/1.jpg"]).labels == ["b", "\u00e9"]

@@ -1,6 +1,7 @@
 """C2 B8: an image model learns, can be put away at any pass, and learns on many workers."""
 
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -110,24 +111,39 @@ class Pair:
         return Shard(rank, 2, summed)
 
 
+def both(work: Callable[[ImageFitting], None], config: ImageFitConfig) -> list[ImageFitting]:
+    """Let two workers do the same at once; networks are drawn before, by one generator."""
+    pair = Pair()
+    fittings = [a_fitting(config, pair.shard(rank)) for rank in (0, 1)]
+    threads = [threading.Thread(target=work, args=(one,)) for one in fittings]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    return fittings
+
+
 def test_two_workers_share_the_head_and_the_validation() -> None:
     """B8: two workers have one head and one validation loss, those of a single one."""
-    alone = a_fitting(CONFIG.model_copy(update={"depth": "head"}))
+    config = CONFIG.model_copy(update={"depth": "head"})
+    alone = a_fitting(config)
     alone.run_epoch()
-    pair, fittings = Pair(), {}
+    one, two = both(ImageFitting.run_epoch, config)
+    assert one.curve[0].validation_loss == two.curve[0].validation_loss
+    assert one.curve[0].validation_loss == pytest.approx(alone.curve[0].validation_loss)
+    assert same(weights(one), weights(two))
 
-    def work(rank: int) -> None:
-        fittings[rank] = a_fitting(CONFIG.model_copy(update={"depth": "head"}), pair.shard(rank))
-        fittings[rank].run_epoch()
 
-    both = [threading.Thread(target=work, args=(rank,)) for rank in (0, 1)]
-    for one in both:
-        one.start()
-    for one in both:
-        one.join()
-    assert fittings[0].curve[0].validation_loss == fittings[1].curve[0].validation_loss
-    assert fittings[0].curve[0].validation_loss == pytest.approx(alone.curve[0].validation_loss)
-    assert same(weights(fittings[0]), weights(fittings[1]))
+def test_two_workers_have_one_average() -> None:
+    """B8: after a pass all workers keep the same statistics, though each saw other images."""
+
+    def work(fitting: ImageFitting) -> None:
+        fitting._average["normalised.running_mean"] += fitting.shard.rank
+        fitting._share_statistics()
+
+    one, two = both(work, CONFIG)
+    assert same(one._average, two._average)
+    assert one._average["normalised.running_mean"].mean() == 0.5
 
 
 def test_patience_ends_a_run_that_no_longer_improves() -> None:

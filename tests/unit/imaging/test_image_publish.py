@@ -7,19 +7,19 @@ from small_network import ColourNetwork
 
 from cluster.contracts.image_models import StartingWeights
 from cluster.contracts.image_training import ImageFitConfig
-from cluster.contracts.images import DataSetCard
+from cluster.contracts.images import DataSetCard, ImageSetManifest, Split, StoredImage
 from cluster.imaging.fit import ImageFitting
 from cluster.imaging.graph import Graph
-from cluster.imaging.publish import Origin, Published, publish
+from cluster.imaging.lesson import Lesson
+from cluster.imaging.publish import Origin, Published, _some, publish
 from cluster.models.bundle import check_bundle
 from cluster.models.decision import best_classes, outside
 
 CONFIG = ImageFitConfig(image_size=75, epochs_max=2, batch_size=4, learning_rate=0.05)
 
 
-@pytest.fixture(scope="module")
-def made() -> Published:
-    lesson = a_lesson(30, splits=("training", "validation", "test"))
+def published(*splits: Split) -> Published:
+    lesson = a_lesson(30, splits=splits)
     fitting = ImageFitting(lesson, ColourNetwork(2), CONFIG)
     while not fitting.finished:
         fitting.run_epoch()
@@ -37,6 +37,11 @@ def made() -> Published:
         changelog="first",
     )
     return publish(fitting, origin)
+
+
+@pytest.fixture(scope="module")
+def made() -> Published:
+    return published("training", "validation", "test")
 
 
 def test_a_bundle_passes_the_checks_of_the_list(made: Published) -> None:
@@ -84,3 +89,32 @@ def test_a_report_has_an_image_of_each_class_with_its_heat(made: Published) -> N
     sure = [one.probability for one in made.mistakes]
     assert sure == sorted(sure, reverse=True)
     assert sum(one.n for one in made.reliability) == made.bundle.card.metrics.images  # type: ignore[union-attr]  # checked above
+
+
+def test_without_a_test_part_the_card_says_that_figures_flatter() -> None:
+    """C2: where nothing was kept apart, the card says of which images its figures are."""
+    card = published("training", "validation").bundle.card
+    assert card.metrics is not None
+    assert card.metrics.part == "validation"
+    assert any("flatter" in one for one in card.limits)
+
+
+@pytest.mark.parametrize("most", [1, 30, 100])
+def test_a_chosen_part_of_the_images_has_every_class(most: int) -> None:
+    """C10: a rare class keeps its least, so that its mean is one; without repeats, in order."""
+    counts = {"common": 400, "rare": 7, "rarest": 5}
+    images = tuple(
+        StoredImage(
+            digest=f"{label}{n}", label=label, split=split, group=n, width=75, height=75,
+            media_type="image/png", size=1,
+        )
+        for label, count in counts.items() for split in ("training", "validation")
+        for n in range(count)
+    )  # fmt: skip
+    manifest = ImageSetManifest(encoding="png", labels=tuple(counts), images=images)
+    lesson = Lesson(manifest, lambda _: b"", 75)
+    rows = _some(lesson, most)
+    count_K = np.bincount(lesson.truth_N[rows], minlength=3)
+    assert (count_K >= 5).all() and len(rows) <= most + 15
+    assert (np.diff(rows) > 0).all() and set(rows) <= set(lesson.rows_of("training"))
+    assert np.array_equal(_some(lesson, 412), lesson.rows_of("training"))

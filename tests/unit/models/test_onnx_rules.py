@@ -1,5 +1,7 @@
 """Which ONNX graphs are taken, and the one form that they get."""
 
+import pickle
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ from onnx_builders import (
 
 from cluster.errors import ModelRefused
 from cluster.models.inception_graph import read_tensors
-from cluster.models.model_files import form_of
+from cluster.models.model_files import PICKLE, ZLIB, form_of
 from cluster.models.onnx_form import Form, InputRange, standardise
 from cluster.models.onnx_rules import check_graph, read_model
 
@@ -51,6 +53,25 @@ def test_a_hostile_file_is_refused_by_rule(name: str) -> None:
     assert f"({code})" in str(refused.value)
     assert refused.value.what.isprintable() and len(refused.value.what) < 600
     assert not Path("never-written").exists()
+
+
+def test_safetensors_are_known_by_any_length_of_their_header() -> None:
+    """C9: the length is a number, so its low bytes can be the signature of a pickle or of zlib."""
+    signed = [int.from_bytes(one + b"\1", "little") for one in (*PICKLE, *ZLIB, b"\x08\x01")]
+    lengths = [*range(2, 4096), *signed, *range(4096, 1 << 20, 251), 1 << 20]
+    for length in lengths:
+        assert form_of(length.to_bytes(8, "little") + b'{"x":') == "safetensors", length
+
+
+@pytest.mark.parametrize("protocol", range(2, 6))
+def test_a_pickle_of_each_protocol_is_named(protocol: int) -> None:
+    """C9: whatever follows its first operation; zlib of each level the same."""
+    for content in ([], {"w": [1.0] * 99}, "{" * 99):
+        with pytest.raises(ModelRefused, match="format_pickle"):
+            form_of(pickle.dumps(content, protocol))
+        for level in (1, 3, 6, 9):
+            with pytest.raises(ModelRefused, match="format_compressed"):
+                form_of(zlib.compress(pickle.dumps(content, protocol), level))
 
 
 @pytest.mark.parametrize("name", COSTLY)

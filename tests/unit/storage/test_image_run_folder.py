@@ -5,10 +5,14 @@ from pathlib import Path
 import pytest
 
 from cluster.contracts.image_training import ImageFitConfig
+from cluster.contracts.images import ClassCounts, DataSetCard, ImageSetManifest
 from cluster.errors import Conflict, InputError, IntegrityError
+from cluster.settings import Settings
 from cluster.storage.blobs import BlobStore
 from cluster.storage.image_runs import RUN, ImageRun, open_run, read_result
-from jobs.fit_inception import bound_from
+from cluster.storage.image_sets import ImageSets
+from jobs.image_intake import stored_set
+from jobs.shell import bound_from
 
 ASKED = ImageRun(
     name="cells",
@@ -67,3 +71,18 @@ def test_classes_are_bound_by_name() -> None:
     for pairs in (["a"], ["=X:1"], ["a=X:1", "a=X:2"]):
         with pytest.raises(InputError, match="CLASS=ID"):
             bound_from(pairs)
+
+
+@pytest.mark.parametrize("name", ["unknown", "a:b", "x" * 65])
+def test_a_stored_set_whose_class_no_model_may_have_is_refused(tmp_path: Path, name: str) -> None:
+    """C2 C5: also one that an earlier release stored, before a model learns from it for hours."""
+    chosen = Settings(data_dir=tmp_path)
+    labels = (name, "other")
+    counts = tuple(
+        ClassCounts(name=one, files=9, training=7, validation=1, test=1) for one in labels
+    )
+    card = DataSetCard(accepted=True, split_by="near-duplicates", classes=counts, digest="d" * 64)
+    manifest = ImageSetManifest(encoding="png", labels=labels, images=())
+    ImageSets.of(chosen).put("cells", card, manifest, (), 1.0)
+    with pytest.raises(InputError, match=r"class 1, .* the label "):
+        stored_set("cells", tmp_path / "out", "cells", None, chosen)

@@ -3,6 +3,7 @@
 import pickle
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,6 +22,7 @@ from cluster.storage.starting_weights import (
     FROM_KERAS,
     PACKAGE,
     PACKAGE_FILE,
+    TORCHVISION,
     WAYS_OUT,
     KnownWeights,
     resolve_weights,
@@ -193,12 +195,34 @@ def test_a_strangers_pickle_is_never_read(tmp_path: Path, name: str) -> None:
 
 
 def test_known_weights_are_read_wherever_they_lie(tmp_path: Path) -> None:
-    """C2: a ``.pth`` given by path is taken where its digest is that of published weights."""
+    """C2: a ``.pth`` given by path is taken where its whole digest is that of published weights."""
     path = tmp_path / "copy.pth"
-    known = a_checkpoint(path)
+    known = replace(a_checkpoint(path), digest=sha256(path.read_bytes()))
     found = resolve_weights("inception_v3", str(path), read_checkpoint, (known,))
     assert found.card.name == "published"
     assert "not of efficientnet_lite0" in refused("efficientnet_lite0", str(path), known)
+
+
+@pytest.mark.parametrize("name", ["forged.pth", "inception_v3_google-0cc3c7bd.pth"])
+def test_the_first_digits_of_a_digest_vouch_for_no_named_file(tmp_path: Path, name: str) -> None:
+    """C2: 8 digits can be met on purpose, so a pickle that has them is refused unread, whatever
+    it is called and wherever it lies, torch's cache not left out.
+    """
+    for folder in (tmp_path, torchvision_file().parent):
+        path = a_file(folder, pickle.dumps(Bomb(), 2), name)
+        digest = sha256(path.read_bytes())
+        known = KnownWeights(digest[:8], "inception_v3", TORCHVISION.card)
+        for asked in (str(path), f"{path}#{digest}"):
+            told = refused("inception_v3", asked, known)
+            assert "nor known weights by its whole SHA-256" in told and "as torchvision" in told
+
+
+def test_the_first_digits_of_a_digest_give_no_file_its_card(tmp_path: Path) -> None:
+    """C2: a safetensors file that has them does not pass for the published weights."""
+    path = a_file(tmp_path, save(SOME))
+    known = KnownWeights(sha256(path.read_bytes())[:8], "inception_v3", TORCHVISION.card)
+    found = resolve_weights("inception_v3", str(path), read_checkpoint, (known,))
+    assert found.card.name == "mine.safetensors"
 
 
 @pytest.mark.parametrize(

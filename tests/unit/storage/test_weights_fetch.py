@@ -156,6 +156,6 @@ def test_a_file_without_end_is_given_up(
 def test_where_nobody_answers_the_error_says_what_to_do(tmp_path: Path) -> None:
     """C2: without a network the error names the address and the way by hand."""
     server = Server(url="http://127.0.0.1:9/weights.pth")
-    with pytest.raises(Fault, match="fetch the file elsewhere and give it with --weights"):
+    with pytest.raises(Fault, match="fetch the file elsewhere and put it into torch's cache"):
         fetch(server, tmp_path / "w.pth")
     assert list(tmp_path.iterdir()) == []
