@@ -34,7 +34,7 @@ def made() -> Assembled:
 
 def test_a_bundle_is_whole() -> None:
     """C3 C4: both files, golden pictures, digests and sizes; a public check finds nothing."""
-    bundle, files = made()
+    bundle, files, _ = made()
     golden = {f"golden-{number}.png" for number in (1, 2, 3)}
     assert set(files) == {"model-fp32.onnx", "model-int8.onnx"} | golden
     assert check_bundle(bundle, files) == []
@@ -50,7 +50,7 @@ def test_a_bundle_is_whole() -> None:
 
 def test_each_file_has_its_own_threshold() -> None:
     """C10: the threshold of a file comes from what that file measures on validation images."""
-    bundle, files = made()
+    bundle, files, _ = made()
     assert len({one.outside_above for one in bundle.variants}) == 2
     for name in ("fp32", "int8"):
         said = Graph(files[f"model-{name}.onnx"]).answers(examples().validation_NSS3)
@@ -97,7 +97,7 @@ def test_broken_int8_is_left_out() -> None:
     """C3: calibrated on grey cards, int8 answers something else; the card says so in figures."""
     grey: Pixels = np.full((16, SIDE, SIDE, 3), 128, np.uint8)
     broken = replace(examples(), calibration_NSS3=grey)
-    bundle, files = assemble(trained_model(), labels(), broken, a_card(), threshold)
+    bundle, files, _ = assemble(trained_model(), labels(), broken, a_card(), threshold)
     assert bundle.variant("int8") is None and "model-int8.onnx" not in files
     assert check_bundle(bundle, files) == []
     first, reason = bundle.card.limits
@@ -127,7 +127,7 @@ def test_gates_of_int8(
 
 def test_golden_vectors_can_be_done_again() -> None:
     """C3: PNG, then the named resize, then the fp32 file: the same digest and probabilities."""
-    bundle, files = made()
+    bundle, files, _ = made()
     assert len(bundle.golden) == 3
     for golden in bundle.golden:
         picture = Image.open(io.BytesIO(files[golden.file]))
@@ -159,7 +159,7 @@ def test_golden_pictures_show_a_wrong_resize() -> None:
 
 def test_golden_pictures_count_for_the_change_of_int8() -> None:
     """C3: so a device that checks int8 by them allows what was measured."""
-    bundle, files = made()
+    bundle, files, _ = made()
     int8 = bundle.variant("int8")
     pixels = np.stack([model_pixels(one, SIDE) for one in drawn_pictures(SIDE)])
     said = Graph(files["model-int8.onnx"]).answers(pixels).p_NK
