@@ -163,7 +163,7 @@ class SupervisorService:
             due = await sender.settle.remote([one for part in carried for one in part])
         return attempts
 
-    async def _carry(self, receiver: Any, sent: list[Envelope]) -> list[Settlement]:  # noqa: ANN401
+    async def _carry(self, receiver: Any, sent: list[Envelope]) -> list[Settlement]:  # noqa: ANN401 - a handle
         """Bring envelopes to one receiver; no answer leaves their outcome unknown."""
         answers: Sequence[Any] = []
         if receiver is not None:

@@ -51,7 +51,7 @@ def main(
     backbone: Annotated[Backbone, typer.Option(help="images: network")] = "inception_v3",
     image_size: Annotated[int, typer.Option(help="images: pixels of a side")] = 299,
     n_images: Annotated[int, typer.Option(min=24, help="images: of a set, at the most")] = 96,
-    workers: Annotated[list[int], typer.Option(min=1, help=WORKERS)] = [1, 2],  # noqa: B006 - as below
+    workers: Annotated[list[int], typer.Option(min=1, help=WORKERS)] = [1, 2],  # noqa: B006 - typer copies it
     settings: shell.Set = [],  # noqa: B006 - typer copies it
 ) -> None:
     if out.exists() and any(out.iterdir()):

@@ -62,7 +62,7 @@ def main(
     licence: Licence = "",
     attribution: Attribution = "",
     out: Annotated[Path | None, typer.Option(help="default: runs/images/NAME")] = None,
-    settings: shell.Set = [],  # noqa: B006
+    settings: shell.Set = [],  # noqa: B006 - typer copies it
 ) -> None:
     from actors.trainers.inception import ImageTask
     from cluster.imaging.weights import read_checkpoint

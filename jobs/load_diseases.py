@@ -28,7 +28,7 @@ def main(
         list[str],
         typer.Option(help="release of a source, as SOURCE=DATE; repeatable; shown with each text"),
     ] = [],  # noqa: B006 - typer copies it
-    settings: shell.Set = [],  # noqa: B006
+    settings: shell.Set = [],  # noqa: B006 - typer copies it
 ) -> None:
     chosen = shell.settings_from(settings)
     path = file or (Path(chosen.diseases_path) if chosen.diseases_path else None)

@@ -21,8 +21,8 @@ REASONS_SHOWN = 4
 
 def main(
     out: shell.Out,
-    term: Annotated[list[str], typer.Option(help="HPO id that was seen; repeatable")] = [],  # noqa: B006
-    absent: Annotated[list[str], typer.Option(help="HPO id found absent; repeatable")] = [],  # noqa: B006
+    term: Annotated[list[str], typer.Option(help="HPO id that was seen; repeatable")] = [],  # noqa: B006 - typer copies it
+    absent: Annotated[list[str], typer.Option(help="HPO id found absent; repeatable")] = [],  # noqa: B006 - typer copies it
     text: Annotated[str, typer.Option(help="words")] = "",
     like: Annotated[str, typer.Option(help="id of a case")] = "",
     disease: Annotated[str, typer.Option(help="a disease id such as OMIM:162200")] = "",
@@ -32,7 +32,7 @@ def main(
     sex: Annotated[str, typer.Option(help="FEMALE or MALE")] = "",
     age: Annotated[str, typer.Option(help="years, such as 0-18")] = "",
     rare: Annotated[str, typer.Option(help="rare feature, such as 1.5-100")] = "",
-    platform: Annotated[list[str], typer.Option(help="default: all")] = [],  # noqa: B006
+    platform: Annotated[list[str], typer.Option(help="default: all")] = [],  # noqa: B006 - typer copies it
     k: Annotated[int, typer.Option(help="hits")] = 10,
     settings: shell.Set = [],  # noqa: B006 - typer copies it
 ) -> None:

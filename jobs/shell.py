@@ -284,8 +284,8 @@ def planned(work: Callable[[Path, FlowPlan, Settings], None]) -> Callable[..., N
         seed: Seed = 1,
         as_of: AsOf = "",
         no_agreement: NoAgreement = [],  # noqa: B006 - typer copies it
-        at_risk: AtRisk = [],  # noqa: B006
-        settings: Set = [],  # noqa: B006
+        at_risk: AtRisk = [],  # noqa: B006 - typer copies it
+        settings: Set = [],  # noqa: B006 - typer copies it
     ) -> None:
         chosen = settings_from(settings)
         plan = plan_from(

@@ -67,7 +67,7 @@ def main(
         str, typer.Option(help="train this trial of the search in full: its id, or best")
     ] = "",
     bind: Bind = [],  # noqa: B006 - typer copies it
-    settings: shell.Set = [],  # noqa: B006
+    settings: shell.Set = [],  # noqa: B006 - typer copies it
 ) -> None:
     from actors.trainers.inception import ImageTask
     from cluster.imaging.weights import read_checkpoint

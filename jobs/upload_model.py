@@ -53,7 +53,7 @@ def main(
         list[str],
         typer.Option(help="disease of a class, as CLASS=ID, empty for none; repeatable"),
     ] = [],  # noqa: B006 - typer copies it
-    settings: shell.Set = [],  # noqa: B006
+    settings: shell.Set = [],  # noqa: B006 - typer copies it
 ) -> None:
     chosen = shell.settings_from(settings)
     if not re.fullmatch(NAME_PATTERN, name):

@@ -142,7 +142,7 @@ class DiseaseTable:
         return self.keys["key"].combine_chunks()
 
     @cached_property
-    def _parents(self) -> Any:  # noqa: ANN401
+    def _parents(self) -> Any:  # noqa: ANN401 - the same
         return self.records["parents"].combine_chunks()
 
     def find(self, query: str) -> list[Match]:

@@ -20,7 +20,6 @@ from PIL import Image
 from cluster.contracts.image_models import (
     Bundle,
     BundleFile,
-    Golden,
     ImageMetrics,
     ImageModelCard,
     LabelCard,
@@ -31,7 +30,7 @@ from cluster.contracts.image_models import (
 from cluster.contracts.images import StoredImage
 from cluster.ids import canonical_json, sha256
 from cluster.images.resize import model_pixels
-from cluster.imaging.golden import drawn_pictures
+from cluster.imaging.golden import drawn_pictures, golden_vectors
 from cluster.models.bundle import check_bundle, refuse
 from cluster.models.decision import best_classes
 from cluster.storage.image_sets import ImageSets
@@ -95,7 +94,7 @@ def bundle_upload(
     judging = judging_images(sets, claim.labels)
     stored = (_pixels(sets.image(one), claim.size) for one in judging.images)
     found = check_upload(upload.path, claim, len(probes), chain(probes, stored), limits)
-    golden, files = _golden(pictures, probes, found.p_NK)
+    golden, files = golden_vectors(claim.size, found.p_NK)
     files[FILE] = found.content
     metrics = _metrics(found.p_NK[len(probes) :], judging, claim.labels)
     bundle = Bundle(
@@ -149,28 +148,6 @@ def _pixels(content: bytes, size: int) -> Pixels:
     """Return the pixels of a stored image, which this product has encoded."""
     with Image.open(io.BytesIO(content)) as image:
         return model_pixels(image.convert("RGB"), size)
-
-
-def _golden(
-    pictures: Sequence[Image.Image], probes: Sequence[Pixels], p_NK: NDArray[np.float32]
-) -> tuple[tuple[Golden, ...], dict[str, bytes]]:
-    golden, files = [], {}
-    for number, (picture, pixels, p_K) in enumerate(
-        zip(pictures, probes[: len(pictures)], p_NK[: len(pictures)], strict=True), 1
-    ):
-        stream = io.BytesIO()
-        picture.save(stream, "PNG")
-        name, content = f"golden-{number}.png", stream.getvalue()
-        files[name] = content
-        golden.append(
-            Golden(
-                file=name,
-                sha256=sha256(content),
-                tensor_sha256=sha256(pixels.tobytes()),
-                probabilities=tuple(min(1.0, float(p)) for p in p_K),
-            )
-        )
-    return tuple(golden), files
 
 
 def _metrics(

@@ -100,6 +100,16 @@ class _Judge:
         """Measure the fp32 file itself."""
         return self._variant("fp32", content, self.reference)
 
+    def golden_answers(self) -> tuple[Floats, Floats | None]:
+        """Return what the fp32 file says of the golden pictures."""
+        n, far_N = len(self._truth_N), self.reference.distance_N
+        return self.reference.p_NK[n:], None if far_N is None else far_N[n:]
+
+    def validation_distances(self) -> Floats | None:
+        """Return the distances of the validation images, by the fp32 file."""
+        far_N = self.reference.distance_N
+        return None if far_N is None else far_N[: len(self._truth_N)]
+
     def int8_variant(self, content: bytes) -> Variant:
         """Measure an int8 file."""
         return self._variant("int8", content, Graph(content).answers(self._pixels))
@@ -155,7 +165,7 @@ def assemble(
     judge = _Judge(labels, examples, outside_above, graph)
     _check_on_images(trained, examples.validation_NSS3, judge.reference)
     first = judge.reference_variant(fp32)
-    golden, pictures = golden_vectors(trained.size, graph)
+    golden, pictures = golden_vectors(trained.size, *judge.golden_answers())
     variants, files = [first], {"model-fp32.onnx": fp32, **pictures}
     int8 = quantise(fp32, examples.calibration_NSS3)
     second = judge.int8_variant(int8)
@@ -177,9 +187,7 @@ def assemble(
         ),
         card=card,
     )
-    n, distance_N = len(examples.truth_N), judge.reference.distance_N
-    own_N = None if distance_N is None else distance_N[:n]
-    return Assembled(bundle, files, own_N)
+    return Assembled(bundle, files, judge.validation_distances())
 
 
 def _check_on_images(trained: TrainedModel, pixels_NSS3: Pixels, reference: Answers) -> None:

@@ -74,8 +74,7 @@ class ImageFitting:
         self._frozen = list(network.lower()) if config.depth == "upper" else []
         for module in self._frozen:
             module.requires_grad_(requires_grad=False)
-        self._wrap = wrap
-        self._parallel: nn.Module | None = None
+        self._parallel = wrap(self.network)
         self._optimizer = torch.optim.AdamW(self._groups(), lr=config.learning_rate)
         self._weight_K = self._class_weights().to(self.device)
         self._training = lesson.rows_of("training")
@@ -181,8 +180,6 @@ class ImageFitting:
 
     def _pass(self, number: int) -> float:
         """Learn from every training image once, and return the mean loss over all ranks."""
-        if self._parallel is None:
-            self._parallel = self._wrap(self.network)
         self._parallel.train()
         for module in self._frozen:
             module.eval()
@@ -214,8 +211,6 @@ class ImageFitting:
                 self._average[name] = self.shard.sum_over_ranks(mine)
 
     def _loss(self, pixels: Tensor, rows: Ints) -> Tensor:
-        if self._parallel is None:
-            raise RuntimeError
         truth = torch.from_numpy(self.lesson.truth_N[rows]).to(self.device)
         with self._autocast():
             outputs: Outputs = self._parallel(self._float(pixels))

@@ -6,24 +6,22 @@ the client too, and a resize by another rule shows. As PNG their pixels are the 
 """
 
 import io
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from cluster.contracts.image_models import Golden
 from cluster.ids import sha256
 from cluster.images.resize import model_pixels
 
-if TYPE_CHECKING:
-    from cluster.imaging.graph import Graph
-
 SHAPES: Final = ((1.5, 1.3), (1.3, 1.6), (1.4, 1.4))
 """Width and height over the side of the graph: wide, high and square."""
 GRAINS: Final = ((32, 100), (8, 90), (2, 60))
 """Pixels of a side of a patch, and how many grey levels it may have."""
-DECIMALS: Final = 6
 PNG_LEVEL: Final = 9
+Floats = NDArray[np.float32]
 
 
 def drawn_pictures(size: int) -> tuple[Image.Image, ...]:
@@ -48,27 +46,27 @@ def _patches(width: int, height: int, seed: int) -> Image.Image:
     return Image.fromarray(values_HW3)
 
 
-def golden_vectors(size: int, graph: "Graph") -> tuple[tuple[Golden, ...], dict[str, bytes]]:
-    """Return what the fp32 file says of the drawn pictures, and these as files by name (C3).
+def golden_vectors(
+    size: int, p_NK: Floats, distance_N: Floats | None = None
+) -> tuple[tuple[Golden, ...], dict[str, bytes]]:
+    """Return what a model says of the drawn pictures, and these as files by name (C3).
 
     Args:
         size: pixels of a side of what the graph takes.
-        graph: the fp32 file.
+        p_NK: probabilities of the fp32 file for the drawn pictures, in their order.
+        distance_N: their distances; None of a model that measures none.
     """
     golden, files = [], {}
-    for number, picture in enumerate(drawn_pictures(size), start=1):
-        pixels_SS3 = model_pixels(picture, size)
-        said = graph.answers(pixels_SS3[None])
-        distance = None if said.distance_N is None else float(said.distance_N[0])
-        name, content = f"golden-{number}.png", _png(picture)
+    for at, picture in enumerate(drawn_pictures(size)):
+        name, content = f"golden-{at + 1}.png", _png(picture)
         files[name] = content
         golden.append(
             Golden(
                 file=name,
                 sha256=sha256(content),
-                tensor_sha256=sha256(pixels_SS3.tobytes()),
-                probabilities=tuple(round(float(p), DECIMALS) for p in said.p_NK[0]),
-                distance=None if distance is None else round(distance, DECIMALS),
+                tensor_sha256=sha256(model_pixels(picture, size).tobytes()),
+                probabilities=tuple(min(1.0, float(p)) for p in p_NK[at]),
+                distance=None if distance_N is None else float(distance_N[at]),
             )
         )
     return tuple(golden), files

@@ -228,7 +228,7 @@ def draw_deliveries(result: FlowResult) -> "Figure":
     return figure
 
 
-def _nodes(result: FlowResult, place: dict[str, tuple[float, float]]) -> Any:  # noqa: ANN401
+def _nodes(result: FlowResult, place: dict[str, tuple[float, float]]) -> Any:  # noqa: ANN401 - plotly is not typed
     from plotly.graph_objects import Scatter
 
     counts = {one.platform: len(one.screening.cases) for one in result.platforms}
@@ -289,7 +289,7 @@ def _level_point(classes: list[ClassSummary], x: float) -> dict[str, Any]:
     }
 
 
-def _level_trace(points: list[dict[str, Any]], *, kept: bool) -> Any:  # noqa: ANN401
+def _level_trace(points: list[dict[str, Any]], *, kept: bool) -> Any:  # noqa: ANN401 - plotly is not typed
     from plotly.graph_objects import Scatter
 
     color = BLUE if kept else GREY

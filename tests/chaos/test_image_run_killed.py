@@ -1,16 +1,14 @@
 """A training run of an image model that is killed in the middle."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from image_builders import write, zip_bytes
 from image_sets import divided_set
+from job_processes import Begin, begun_jobs
 
 from actors.registry import RegistryService
 from actors.registry_calls import ask_registry
@@ -28,34 +26,15 @@ pytestmark = [pytest.mark.ray, pytest.mark.chaos, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
-def begin(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+def begin(tmp_path: Path) -> Iterator[Begin]:
     """Start the same job on the same set; what is left of it ends with the test."""
     files = divided_set() | {"README.md": b"Drawn for a test. CC0-1.0"}
     path = write(tmp_path / "set.zip", zip_bytes(files))
     words = ["--dataset", str(path), "--name", "cells", "--weights", "none", "--image-size", "75"]
     words += ["--backbone", "efficientnet_lite0", "--epochs", str(PASSES - 1)]
     words += ["--out", str(tmp_path / "out"), "--set", f"data_dir={tmp_path / 'data'}"]
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "DAZZLE_"))}
-    begun: list[subprocess.Popen[str]] = []
-
-    def start() -> subprocess.Popen[str]:
-        begun.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "jobs.fit_inception", *words],
-                cwd=ROOT,
-                env=kept,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        )
-        return begun[-1]
-
-    yield start
-    for one in begun:
-        if one.poll() is None:
-            one.kill()
-        one.communicate()
+    with begun_jobs("fit_inception", *words) as start:
+        yield start
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -63,7 +42,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def test_a_killed_run_goes_on_and_its_model_is_listed(
-    begin: Callable[[], subprocess.Popen[str]],
+    begin: Begin,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -1,16 +1,15 @@
 """A search for a configuration of the trend model on a real Ray, and as its users run it."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from job_processes import Begin, begun_jobs
 from pyarrow import parquet
 
 from cluster.contracts.trend_search import Candidate, TrendSearch
@@ -85,32 +84,12 @@ def write_windows(windows: pa.Table, folder: Path) -> None:
 
 
 @pytest.fixture
-def begin(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def begin(tmp_path: Path) -> Iterator[Begin]:
     """Start the job on the same windows and folder; what is left of it ends with the test."""
     write_windows(ROWS, tmp_path)
-    begun: list[subprocess.Popen[str]] = []
-
-    def start(*words: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "jobs.tune_trend"]
-        command += ["--windows", str(tmp_path / "windows.parquet"), "--out", str(tmp_path / "out")]
-        chosen = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "DAZZLE_"))}
-        begun.append(
-            subprocess.Popen(
-                [*command, *words],
-                cwd=ROOT,
-                env=chosen,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        )
-        return begun[-1]
-
-    yield start
-    for one in begun:
-        if one.poll() is None:
-            one.kill()
-        one.communicate()
+    place = ["--windows", str(tmp_path / "windows.parquet"), "--out", str(tmp_path / "out")]
+    with begun_jobs("tune_trend", *place) as start:
+        yield start
 
 
 def ended(job: subprocess.Popen[str]) -> tuple[int, str, str]:
@@ -141,7 +120,7 @@ def weights(folder: Path, trials: set[str]) -> dict[str, int]:
 
 
 def test_a_killed_search_goes_on_and_its_trial_is_published(
-    begin: Callable[..., subprocess.Popen[str]],
+    begin: Begin,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
