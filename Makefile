@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 RUN ?= $(if $(CASES),cases,demo)
 OUT := runs/$(RUN)
 
-.PHONY: demo test lint setup clean
+.PHONY: demo serve test lint setup clean
 
 setup: $(READY)
 
@@ -19,6 +19,10 @@ $(READY): pyproject.toml constraints.txt
 # RUN=<name>  the run's folder below runs/; a run that was stopped goes on.
 demo: $(READY)
 	$(BIN)/python -m jobs.run_flow --out $(OUT) $(if $(CASES),--cases "$(CASES)") --set data_dir=$(OUT)/data
+
+# Serves what the demo has made, or what else lies in the run's folder; Ctrl-C ends it.
+serve: $(READY)
+	$(BIN)/python -m jobs.serve --set data_dir=$(OUT)/data
 
 test: $(READY)
 	$(BIN)/python -m pytest

@@ -6,11 +6,14 @@ from typing import Any
 import ray
 
 from actors.options import NETWORK, actor_options
+from cluster.authorisation.tokens import TokenCard, TokenIssued, TokenOrder, issue
+from cluster.clock import SystemClock
 from cluster.contracts.sharing import Peer, PlatformProfile, PlatformTag
 from cluster.ids import checked_platform_id
 from cluster.settings import Settings
 from cluster.sharing.tag import tags_by
-from cluster.storage import network, tables
+from cluster.storage import network, tables, tokens
+from cluster.storage.keys import load_token_key
 from cluster.storage.ledger import Ledger
 
 
@@ -20,7 +23,9 @@ class NetworkService:
     def __init__(self, settings: Settings) -> None:
         """Open the network's ledger."""
         self._settings = settings
-        self._ledger = Ledger(settings.data_dir / "network" / "ledger.sqlite", tables.NETWORK)
+        path = settings.data_dir / tokens.NETWORK_LEDGER
+        self._ledger = Ledger(path, tables.NETWORK, tables.NETWORK_MIGRATIONS)
+        self._key = load_token_key(settings.data_dir)
 
     def describe(self) -> tuple[str, int, str]:
         """Return the service's name, its process id, and the digest of its settings."""
@@ -61,6 +66,28 @@ class NetworkService:
         """Return the other platforms as one of them sees them (S900)."""
         with self._ledger.begin() as tx:
             return network.get_peers(tx, platform_id)
+
+    def issue_token(self, order: TokenOrder) -> TokenIssued:
+        """Issue a token; its secret is told once and is nowhere kept (B9)."""
+        now = SystemClock().now()
+        stored, issued = issue(order, self._key, now)
+        with self._ledger.begin() as tx:
+            tokens.put_token(tx, stored)
+        return issued
+
+    def token_cards(self) -> list[TokenCard]:
+        """Return what is known of the tokens that are not revoked."""
+        with self._ledger.begin() as tx:
+            return [one.card for one in tokens.get_tokens(tx)]
+
+    def revoke_token(self, kid: str) -> bool:
+        """End a token at once; says whether there was one."""
+        with self._ledger.begin() as tx:
+            return tokens.revoke_token(tx, kid, SystemClock().now())
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        self._ledger.close()
 
     def backup(self, folder: str) -> list[str]:
         """Copy the ledger into a folder; returns the file."""

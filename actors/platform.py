@@ -11,7 +11,9 @@ from actors.options import actor_options, platform_name
 from cluster.access.simulated_network import SimulatedNetwork
 from cluster.clock import SystemClock
 from cluster.contracts.ingest import IngestReport, Source
+from cluster.contracts.matchmaking import Matchmaker, PeerQuestion, Told
 from cluster.contracts.result import PlatformResult, RatesFile, ScreeningReport
+from cluster.contracts.share import CaseAdded, CasePage, CaseView, EventsTaken, InboxRow
 from cluster.contracts.sharing import (
     DecisionRecord,
     DeliveryStatus,
@@ -33,13 +35,16 @@ from cluster.contracts.trend import Prediction
 from cluster.errors import NotFound
 from cluster.flow import (
     accesses,
+    beacon,
     cases,
     cases_of_disease,
     consents,
     decisions,
+    matchmaking,
     projection,
     related,
     replay,
+    requests,
     screening,
     search,
     summary,
@@ -53,6 +58,7 @@ from cluster.flow.search import Found
 from cluster.retrieval.profiles import Presentation
 from cluster.screening.priors import Known
 from cluster.settings import Settings
+from cluster.standards.beacon.query import BeaconQuery
 from cluster.storage.lance import LanceIndex
 from cluster.storage.ontology import load_ontology
 
@@ -80,6 +86,34 @@ class PlatformService:
         """Take in a source; returns the report and what the platform's cases are about."""
         report = cases.ingest(self._platform, source)
         return report, cases.category_mix(self._platform)
+
+    def add_case(self, document: bytes, caller: str, key: str) -> CaseAdded:
+        """Take in one phenopacket."""
+        return requests.add_case(self._platform, document, caller, key)
+
+    def get_case(self, case_id: str, reader: str) -> CaseView:
+        """Return a case, and note who read it."""
+        return requests.get_case(self._platform, case_id, reader)
+
+    def list_cases(self, after: str, limit: int) -> CasePage:
+        """Return a page of cases."""
+        return requests.list_cases(self._platform, after, limit)
+
+    def inbox(self) -> list[InboxRow]:
+        """Return what was received."""
+        return requests.inbox(self._platform)
+
+    def record_batch(self, events: pa.Table) -> EventsTaken:
+        """Store a caller's batch of access events (S500)."""
+        return accesses.record_batch(self._platform, events)
+
+    def rarity(self) -> ScreeningReport:
+        """Return the newest screening (S310-S330)."""
+        return screening.screening_report(self._platform)
+
+    def decisions(self, period_end: float | None) -> list[DecisionRecord]:
+        """Return the decisions of one period, or of all."""
+        return decisions.stored_decisions(self._platform, period_end)
 
     def class_counts(self) -> pa.Table:
         """Count the own cases of each class."""
@@ -203,9 +237,33 @@ class PlatformService:
         """Answer a platform that asks for the rare cases of a disease (C8)."""
         return cases_of_disease.find_cases(self._platform, asker, question)
 
+    def disclose(self, asker: str, chosen: Mapping[str, float]) -> list[Told]:
+        """Tell a peer of the Matchmaker Exchange of cases that it may know (B6)."""
+        return matchmaking.disclose(self._platform, asker, chosen)
+
+    def matchmaking_questions(self, case_id: str, peers: Sequence[str]) -> list[PeerQuestion]:
+        """Return what peers are asked about a case (B6)."""
+        return matchmaking.questions(self._platform, case_id, peers)
+
+    def put_matchmaker(self, peer: Matchmaker) -> None:
+        """Keep a server of the Matchmaker Exchange."""
+        matchmaking.put_matchmaker(self._platform, peer)
+
+    def matchmakers(self) -> list[Matchmaker]:
+        """Return the servers of the Matchmaker Exchange that are known here."""
+        return matchmaking.get_matchmakers(self._platform)
+
+    def count_individuals(self, query: BeaconQuery) -> int:
+        """Count for a Beacon, exactly."""
+        return beacon.count_individuals(self._platform, query)
+
     def result(self, source: Source, tag: PlatformTag | None, as_of: float) -> PlatformResult:
         """Gather the platform's result."""
         return summary.platform_result(self._platform, source, tag, as_of)
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        self._platform.ledger.close()
 
     def backup(self, folder: str) -> list[str]:
         """Copy the ledger and the keys into a folder; returns the files."""

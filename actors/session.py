@@ -39,8 +39,11 @@ class Session:
 
 
 @contextmanager
-def connected() -> Iterator[None]:
+def connected(*, takes_jobs: bool = False) -> Iterator[None]:
     """Use the cluster that ``RAY_ADDRESS`` names, or start one in this machine for the time.
+
+    Args:
+        takes_jobs: whether one that is started has Ray's dashboard, through which jobs come.
 
     Ray turns its token check on for a cluster that is started here; the token lives in this process
     and its children, not on the disk. Ray listens on the machine's own address all the same (it
@@ -57,7 +60,7 @@ def connected() -> Iterator[None]:
         ray.init(
             address="local",
             namespace=NAMESPACE,
-            include_dashboard=False,
+            include_dashboard=takes_jobs,
             log_to_driver=False,
             logging_level=logging.ERROR,
             num_cpus=max(LOCAL_CPUS, os.cpu_count() or LOCAL_CPUS),
@@ -94,6 +97,12 @@ def open_session(settings: Settings, platform_ids: Sequence[str]) -> Session:
         trend=start_trend(settings),
         platforms={name: start_platform(name, settings) for name in platform_ids},
     )
+
+
+def known_platforms(settings: Settings) -> list[str]:
+    """Return the platforms whose ledgers are in the data folder."""
+    folder = settings.data_dir / "platforms"
+    return sorted(path.parent.name for path in folder.glob("*/ledger.sqlite"))
 
 
 def _last_line(error: RayActorError) -> str:

@@ -21,8 +21,8 @@ LITERATURE: Final = ("literature_path", "ncbi_email", "ncbi_api_key", "ncbi_url"
 """Who is asked for literature. The courier is told with every refresh, so that no actor has to be
 started anew for a file that moved or a key that changed."""
 
-DEVICE: Final = frozenset({"server", "server_token", "device_cache"})
-"""Variables that cluster.device reads; no settings, but known, so that jobs run beside it."""
+ELSEWHERE: Final = frozenset({"server", "server_token", "device_cache", "mme_token"})
+"""Variables that cluster.device and jobs.conformance read; no settings, but known."""
 
 Days = Annotated[float, Field(gt=0, le=3650)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -143,6 +143,26 @@ class Settings(BaseSettings):
         30.0, gt=0, le=3600, description="processor seconds in which an uploaded model is examined"
     )
 
+    calls_per_s: float = Field(
+        20.0, gt=0, description="calls a second of one token that each replica answers"
+    )
+    calls_burst: float = Field(40.0, ge=1, description="calls of one token at once, after a rest")
+    public_calls_per_s: float = Field(
+        2.0, gt=0, description="calls a second of one address without a token"
+    )
+    calls_at_once: int = Field(
+        64, ge=1, description="calls that one replica works on; more get a 503 at once"
+    )
+    public_url: str = Field(
+        "http://127.0.0.1:8000", description="address under which services reach this cluster"
+    )
+    organisation: str = Field("Dazzle", description="who answers, as other servers are told")
+    beacon_id: str = Field("local.dazzle", description="id of the Beacon, in reverse domain order")
+    environment: Literal["prod", "test", "dev", "staging"] = Field(
+        "test", description="what other servers are told of the data: prod for real patients"
+    )
+    show_api: bool = Field(True, description="whether OpenAPI descriptions are served")
+
     @field_validator(
         "hpo_path", "ranking_path", "prevalence_path", "literature_path", "diseases_path"
     )
@@ -206,7 +226,7 @@ def load_settings(overrides: Mapping[str, str] | None = None) -> Settings:
     """
     known = set(Settings.model_fields)
     named = {name.removeprefix(PREFIX).lower() for name in os.environ if name.startswith(PREFIX)}
-    unknown = sorted(((named - DEVICE) | set(overrides or {})) - known)
+    unknown = sorted(((named - ELSEWHERE) | set(overrides or {})) - known)
     if unknown:
         what = f"unknown setting {', '.join(unknown)}"
         raise SettingInvalid(what, remedy=f"Known are: {', '.join(sorted(known))}.")

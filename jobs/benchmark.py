@@ -5,6 +5,7 @@ run. retrieval: searches of indexes of several sizes, beside a comparison with e
 beyond the given cases they hold SIMULATED ones. screening: of drawn cases, beside counting them.
 propagation: paths and indexes of drawn transmissions, a batch added in memory beside a recount.
 images: training by stage and workers, recognition by runtime, of --dataset or SIMULATED images.
+http: the services on bare uvicorn, on Serve and in its fast form, side by side, with wrk if here.
 Written to benchmark.json with the facts of the machine. The run's folder must be new.
 """
 
@@ -35,7 +36,7 @@ Figures = Mapping[str, float]
 
 def main(
     what: Annotated[
-        Literal["flow", "retrieval", "screening", "propagation", "images"],
+        Literal["flow", "retrieval", "screening", "propagation", "images", "http"],
         typer.Argument(help="what to measure"),
     ],
     out: shell.Out,
@@ -63,18 +64,10 @@ def main(
         asked: dict[str, object] = {"backbone": backbone, "image_size": image_size}
         _images(out, chosen, _Images(dataset, n_images, weights, asked, workers))
         return
-    plan = shell.plan_from(
-        out=out,
-        cases=cases,
-        events="",
-        platforms=platforms,
-        cases_per_platform=cases_per_platform,
-        history_days=120,
-        seed=1,
-        as_of="",
-        no_agreement=[],
-        settings=chosen,
-    )
+    plan = _plan(out, cases, platforms, cases_per_platform, chosen)
+    if what == "http":
+        _http(plan, out, chosen)
+        return
     # what measures memory in new processes must not load Ray and torch with this module
     from actors.benchmark import benchmark_flow, machine_facts
 
@@ -172,6 +165,38 @@ def _retrieval(plan: FlowPlan, out: Path, settings: Settings, sizes: list[int]) 
     made = sum(facts["simulated_cases"] for facts in measured["sizes"].values())
     beyond = f", beyond {measured['given_cases']:,} of them {SIMULATED}" if made else ""
     return {"cases": f"{plan.cases}{beyond}", **measured}
+
+
+def _plan(
+    out: Path, cases: str, platforms: int, cases_per_platform: int, settings: Settings
+) -> FlowPlan:
+    return shell.plan_from(
+        out=out,
+        cases=cases,
+        events="",
+        platforms=platforms,
+        cases_per_platform=cases_per_platform,
+        history_days=120,
+        seed=1,
+        as_of="",
+        no_agreement=[],
+        settings=settings,
+    )
+
+
+def _http(plan: FlowPlan, out: Path, settings: Settings) -> None:
+    from actors.benchmark import machine_facts
+    from serve_apps.benchmark import benchmark_http
+
+    files = {file: None for one in sources_of(plan, out, settings).values() for file in one.files}
+    scratch = out / "scratch"
+    scratch.mkdir()
+    figures = benchmark_http(Source(files=tuple(files)), scratch, settings)
+    shutil.rmtree(scratch)
+    _write(out, {"machine": machine_facts(), "cases": plan.cases, **figures})
+    for name, forms in figures["http"].items():
+        _show(f"{name}; {figures['n_cases']:,} cases, load by {figures['load']}", forms)
+    _tell_place(out)
 
 
 def _numbers(sizes: str) -> list[int]:

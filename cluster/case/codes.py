@@ -107,8 +107,3 @@ def is_variant(syntax: str, text: str) -> bool:
     """Say whether a text is the name of a variant in a syntax such as ``hgvs.c``."""
     form = VARIANT_FORMS.get(syntax.partition(".")[0])
     return form is not None and len(text) <= EXPRESSION_LENGTH_MAX and bool(form.fullmatch(text))
-
-
-def name_or_none(text: str) -> str:
-    """Return a disease's name or a title; an empty text where it has a record number or a date."""
-    return "" if RECORD_NUMBER.search(text) else text

@@ -1,10 +1,10 @@
 """What of a case may leave its platform: a list of what is allowed, everything else stays.
 
 Ages become years, in bands of five for adults and "90 or more" at the top; dates, names and record
-numbers have no place in the result (45 CFR 164.514(b)(2), identifiers A to R). Labels of terms are
-the receiver's and the ontology's matter: the source's own words stay behind, but for the name of a
-diagnosis and the title of a publication that has a PubMed id, where these have no record number or
-date. An id leaves only where it is a code of a known vocabulary; else what it names stays with it.
+numbers have no place in the result (45 CFR 164.514(b)(2), identifiers A to R). The source's own
+words all stay behind: a term and a diagnosis leave with the name that is published under their id,
+a publication with its PubMed id. An id leaves only where it is a code of a known vocabulary; else
+what it names stays with it.
 """
 
 import re
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from cluster.case.case import Case
-from cluster.case.codes import code_of, is_gene_id, is_symbol, is_variant, name_or_none
+from cluster.case.codes import code_of, is_gene_id, is_symbol, is_variant
 from cluster.case.phenopacket import (
     PROGRESS,
     SEXES,
@@ -48,7 +48,7 @@ PUBLICATION: Final = re.compile(r"PMID:[0-9]{1,9}")
 
 Json = dict[str, Any]
 Labels = Callable[[str], str]
-"""The name of a term by its id; an empty text for a term that is not known."""
+"""The name that is published under the id of a term or a disease; else an empty text."""
 
 
 def redact(case: Case, shared_id: str, platform: str, labels: Labels) -> Json:
@@ -58,7 +58,7 @@ def redact(case: Case, shared_id: str, platform: str, labels: Labels) -> Json:
         case: the case as its platform holds it.
         shared_id: the pseudonym that replaces every id of the person and the record.
         platform: the platform that answers for the case, named instead of people.
-        labels: the ontology's own names, which replace those of the source.
+        labels: names that replace those of the source.
     """
     packet = case.phenopacket
     subject: Json = {"id": shared_id, "sex": _coded(packet.subject.sex, SEXES)}
@@ -77,7 +77,7 @@ def redact(case: Case, shared_id: str, platform: str, labels: Labels) -> Json:
             "createdBy": platform,
             "phenopacketSchemaVersion": SCHEMA_VERSION,
             "externalReferences": [
-                {"id": reference.id, "description": name_or_none(reference.description)}
+                {"id": reference.id}
                 for reference in packet.meta_data.external_references
                 if PUBLICATION.fullmatch(reference.id)
             ],
@@ -92,10 +92,6 @@ def _coded(given: str, codes: tuple[str, ...]) -> str:
 
 def _term(term: OntologyClass, labels: Labels) -> Json:
     return {"id": term.id, "label": labels(term.id)}
-
-
-def _diagnosis(term: OntologyClass) -> Json:
-    return {"id": term.id, "label": name_or_none(term.label)}
 
 
 def _time(element: TimeElement | None, labels: Labels) -> Json:
@@ -126,7 +122,7 @@ def _feature(feature: PhenotypicFeature, labels: Labels) -> Json:
 
 
 def _disease(disease: Disease, labels: Labels) -> Json:
-    shown: Json = {"term": _diagnosis(disease.term)}
+    shown: Json = {"term": _term(disease.term, labels)}
     if disease.excluded:
         shown["excluded"] = True
     onset = _time(disease.onset, labels)
@@ -145,7 +141,7 @@ def _interpretations(case: Case, shared_id: str, labels: Labels) -> list[Json]:
                 "id": f"{shared_id}-{number}",
                 "progressStatus": _coded(interpretation.progress_status, PROGRESS),
                 "diagnosis": {
-                    "disease": _diagnosis(diagnosis.disease),
+                    "disease": _term(diagnosis.disease, labels),
                     "genomicInterpretations": genomic,
                 },
             }

@@ -19,6 +19,7 @@ from cluster.access.simulation import simulate_accesses
 from cluster.clock import DAY_S
 from cluster.contracts.access import EVENTS
 from cluster.contracts.result import PeriodSummary, PropagationSummary
+from cluster.contracts.share import EventRefusal, EventsTaken
 from cluster.contracts.trend import N_FUT, N_OBS, WINDOWS
 from cluster.errors import EventInvalid
 from cluster.flow.platform import Platform
@@ -28,6 +29,7 @@ from cluster.settings import Settings
 from cluster.storage import cases as case_rows
 from cluster.storage import events as event_rows
 
+UNKNOWN = "the platform has no such case of its own"
 COUNTED = ("at", *OWNER)
 """Columns of ``EVENTS`` that counting needs."""
 
@@ -75,9 +77,37 @@ def own_events(platform: Platform, events: pa.Table) -> pa.Table:
     if "case_id" not in events.column_names:
         what = "the column case_id is missing"
         raise EventInvalid(what, remedy=f"Columns are {', '.join(EVENTS.names)}.")
+    named = [str(one) for one in pc.unique(events["case_id"]).to_pylist() if one is not None]
     with platform.ledger.begin() as tx:
-        own = case_rows.own_columns(tx, platform.platform_id)["case_id"].combine_chunks()
-    return events.filter(pc.is_in(events["case_id"], value_set=own))
+        own = case_rows.own_among(tx, platform.platform_id, named)
+    value_set = pa.array(own, pa.string())
+    return events.filter(pc.is_in(events["case_id"], value_set=value_set))
+
+
+def record_batch(platform: Platform, events: pa.Table) -> EventsTaken:
+    """Store a caller's batch of access events that happened at this platform (S500).
+
+    Args:
+        platform: where they happened, and the home of the cases that they count for.
+        events: columns as in ``EVENTS`` but ``platform``, which is this one whatever is given.
+
+    Raises:
+        EventInvalid: a column is missing or has another type.
+    """
+    here = pa.array([platform.platform_id] * events.num_rows, pa.string())
+    named = [name for name in events.column_names if name != "platform"]
+    batch = events.select(named).append_column("platform", here)
+    own = own_events(platform, batch)
+    recorded = record_events(platform, own)
+    is_own = np.asarray(pc.is_in(batch["case_id"], value_set=own["case_id"].combine_chunks()))
+    rows = np.flatnonzero(is_own).tolist()
+    told = [(rows[one.row], one.code, one.message) for one in recorded.refused]
+    told += [(row, "case_unknown", UNKNOWN) for row in np.flatnonzero(~is_own).tolist()]
+    return EventsTaken(
+        new=recorded.new,
+        repeated=recorded.repeated,
+        refused=tuple(EventRefusal(row=r, code=c, message=m) for r, c, m in sorted(told)),
+    )
 
 
 def record_simulated_events(

@@ -124,6 +124,12 @@ def _reopen(tx: Connection, platform: Platform, allowed: set[str]) -> None:
             deliveries.save_delivery(tx, reopened)
 
 
+def stored_decisions(platform: Platform, period_end: float | None) -> list[DecisionRecord]:
+    """Return the decisions of the period that ends at an instant, or of all periods."""
+    with platform.ledger.begin() as tx:
+        return deliveries.get_decisions(tx, period_end=period_end)
+
+
 def approve(platform: Platform, case_id: str) -> bool:
     """Let an own case go out although its accesses may come from one platform only (S840).
 
@@ -223,6 +229,5 @@ def _queue(
 
 def redacted_payload(platform: Platform, case: StoredCase, shared_id: str) -> str:
     """Return what of a case may leave, as canonical JSON."""
-    labels = platform.ontology.label
     read = read_case(case.document)
-    return canonical_json(redact(read, shared_id, platform.platform_id, labels))
+    return canonical_json(redact(read, shared_id, platform.platform_id, platform.names))

@@ -1,5 +1,6 @@
 """One sharing platform: its ledger, its index, its keys, and what they are read with."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from cluster.settings import Settings
 from cluster.storage import tables
 from cluster.storage.keys import PlatformKeys, load_keys
 from cluster.storage.ledger import Ledger
+from cluster.storage.names import published_names
 from cluster.storage.ranking import load_ranking
 
 
@@ -39,6 +41,11 @@ class Platform:
     def ranking(self) -> RankingModel:
         """Weights by which what is found is put in order."""
         return load_ranking(self.settings.ranking_path)
+
+    @cached_property
+    def names(self) -> Callable[[str], str]:
+        """Gives the published name of a term or a disease by its id."""
+        return published_names(self.settings.data_dir, self.ontology)
 
     @cached_property
     def history(self) -> AccessHistory:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from cluster.case.case import Case, read_case
-from cluster.case.codes import code_of, is_symbol, name_or_none
+from cluster.case.codes import code_of, is_symbol
 from cluster.contracts.sharing import (
     PMID,
     Envelope,
@@ -277,7 +277,7 @@ def _items(
     case = RelatedItem(
         item_id=platform.shared_id(str(row["case_id"]), asker),
         kind="case",
-        title=name_or_none(str(row["disease_label"])),
+        title=platform.names(str(row["disease_id"])),
         platform=platform.platform_id,
         score=score,
         why=why,
@@ -291,7 +291,7 @@ def _items(
     literature = RelatedItem(
         item_id=publication,
         kind="literature",
-        title=name_or_none(str(row["publication_title"])),
+        title="",  # the words of the case; other sources know the publication
         platform=platform.platform_id,
         score=score_of(level, score),
         why="; ".join(filter(None, (same, f"reports a similar case: {why}"))),

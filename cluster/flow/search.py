@@ -7,25 +7,54 @@ them; then the cases that are shown are explained where they lie.
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from cluster.errors import InputError, NotFound
-from cluster.flow.platform import Platform
 from cluster.flow.query import CaseHit, CaseQuery, DiseaseHit, SearchAnswer, check
 from cluster.ontology import Ontology
 from cluster.retrieval.diagnosis import Evidence, RankingModel, rank
 from cluster.retrieval.evidence import NO_ROWS
-from cluster.retrieval.index import CaseFilter
+from cluster.retrieval.index import CaseFilter, CaseIndex
 from cluster.retrieval.profiles import Presentation, profiles_of
 from cluster.retrieval.ranking import explain, opposing, similarity
-from cluster.retrieval.search import CANDIDATES
+from cluster.retrieval.search import CANDIDATES, CaseSearch
 
 SCORE_DIGITS = 6
 """Scores that are equal to so many decimals are a tie; the case ids decide."""
 NAMED_MIN = 100
 """Diseases, likeliest by a platform's own cases, whose names it sends with its part."""
+
+
+class Searchable(Protocol):
+    """A platform's cases, open for searching: by its own process or by one that reads beside it."""
+
+    @property
+    def platform_id(self) -> str:
+        """Name of the platform."""
+        ...
+
+    @property
+    def index(self) -> CaseIndex:
+        """Where its retrieval features lie."""
+        ...
+
+    @property
+    def ontology(self) -> Ontology:
+        """What places the terms."""
+        ...
+
+    @property
+    def searcher(self) -> CaseSearch:
+        """Searches the index."""
+        ...
+
+    @property
+    def ranking(self) -> RankingModel:
+        """Weights by which what is found is put in order."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -59,7 +88,7 @@ class Order:
     none_of_these: float | None = None
 
 
-def search(platform: Platform, query: CaseQuery) -> SearchAnswer:
+def search(platform: Searchable, query: CaseQuery) -> SearchAnswer:
     """Search one platform.
 
     Raises:
@@ -74,7 +103,7 @@ def search(platform: Platform, query: CaseQuery) -> SearchAnswer:
     return put_together(query, found, order, shown)
 
 
-def find(platform: Platform, query: CaseQuery) -> Found:
+def find(platform: Searchable, query: CaseQuery) -> Found:
     """Find a platform's part of an answer.
 
     Args:
@@ -164,7 +193,10 @@ def _nearest(
 
 
 def explained(
-    platform: Platform, query: CaseQuery, patient: Presentation | None, scores: Mapping[str, float]
+    platform: Searchable,
+    query: CaseQuery,
+    patient: Presentation | None,
+    scores: Mapping[str, float],
 ) -> list[CaseHit]:
     """Return the cases of a platform that are shown, each with what speaks for and against it.
 
@@ -200,7 +232,7 @@ def put_together(
     )
 
 
-def asked_like(platform: Platform, query: CaseQuery) -> CaseQuery:
+def asked_like(platform: Searchable, query: CaseQuery) -> CaseQuery:
     """Return a query with the terms of the case that it names.
 
     Raises:
@@ -228,7 +260,7 @@ def asked_like(platform: Platform, query: CaseQuery) -> CaseQuery:
     )
 
 
-def patient_of(platform: Platform, seen: Sequence[str], absent: Sequence[str]) -> Presentation:
+def patient_of(platform: Searchable, seen: Sequence[str], absent: Sequence[str]) -> Presentation:
     """Return the patient that term ids describe; a term that is both seen and absent is neither.
 
     Raises:
@@ -249,7 +281,7 @@ def patient_of(platform: Platform, seen: Sequence[str], absent: Sequence[str]) -
     raise InputError(what, "terms", remedy)
 
 
-def _remarks(platform: Platform, query: CaseQuery) -> tuple[str, ...]:
+def _remarks(platform: Searchable, query: CaseQuery) -> tuple[str, ...]:
     terms = platform.ontology.resolve((*query.terms, *query.excluded))
     replaced = [f"{old} is obsolete; {new} was asked for" for old, new in terms.replaced]
     placed = (platform.ontology.resolve(given).rows for given in (query.terms, query.excluded))
@@ -260,7 +292,7 @@ def _remarks(platform: Platform, query: CaseQuery) -> tuple[str, ...]:
     return (*replaced, *(f"terms that are {what}: {n}" for what, n in counted.items() if n))
 
 
-def _by_words(platform: Platform, query: CaseQuery) -> list[CaseHit]:
+def _by_words(platform: Searchable, query: CaseQuery) -> list[CaseHit]:
     """Return the cases whose text matches; without a text, what the filter lets pass."""
     if query.text.strip():
         table = platform.index.matching(query.text, query.k, query.where)
@@ -270,7 +302,7 @@ def _by_words(platform: Platform, query: CaseQuery) -> list[CaseHit]:
 
 
 def _hits(
-    platform: Platform, query: CaseQuery, table: pa.Table, patient: Presentation | None
+    platform: Searchable, query: CaseQuery, table: pa.Table, patient: Presentation | None
 ) -> list[CaseHit]:
     chosen = query.where.model_dump(exclude_none=True)
     facts = [f"{name} {value}" for name, value in chosen.items() if name != "state"]

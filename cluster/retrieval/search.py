@@ -80,6 +80,7 @@ class CaseSearch:
             disease: label
             for profiles in counted
             for disease, label in zip(profiles.diseases, profiles.labels, strict=True)
+            if label  # a received case of a disease that nobody has published a name of has none
         }
         return {disease: names[disease] for disease in disease_ids if disease in names}
 

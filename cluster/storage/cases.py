@@ -99,14 +99,8 @@ def put_cases(
 
 
 def _stored(*where: Any) -> Any:  # noqa: ANN401 - SQLAlchemy conditions
-    return (
-        select(cases, revisions.c.document)
-        .join(
-            revisions, (revisions.c.case_id == cases.c.case_id) & (revisions.c.rev == cases.c.rev)
-        )
-        .where(*where)
-        .order_by(cases.c.seq)
-    )
+    newest = (revisions.c.case_id == cases.c.case_id) & (revisions.c.rev == cases.c.rev)
+    return select(cases, revisions.c.document).join(revisions, newest).where(*where)
 
 
 def get_case(tx: Connection, case_id: str) -> StoredCase | None:
@@ -117,13 +111,22 @@ def get_case(tx: Connection, case_id: str) -> StoredCase | None:
 
 def get_cases(tx: Connection, case_ids: Sequence[str]) -> dict[str, StoredCase]:
     """Return the cases with these ids."""
-    rows = tx.execute(_stored(cases.c.case_id.in_(case_ids)))
+    rows = tx.execute(_stored(cases.c.case_id.in_(case_ids)).order_by(cases.c.seq))
     return {row.case_id: StoredCase(*row) for row in rows}
+
+
+def page_of_cases(tx: Connection, after: str, limit: int) -> list[StoredCase]:
+    """Return cases by id, beginning after one."""
+    chosen = _stored(cases.c.case_id > after).order_by(cases.c.case_id).limit(limit)
+    rows = tx.execute(chosen)
+    return [StoredCase(*row) for row in rows]
 
 
 def cases_after(tx: Connection, seq: int) -> list[StoredCase]:
     """Return the cases that changed after a place in the order of changes."""
-    return [StoredCase(*row) for row in tx.execute(_stored(cases.c.seq > seq))]
+    return [
+        StoredCase(*row) for row in tx.execute(_stored(cases.c.seq > seq).order_by(cases.c.seq))
+    ]
 
 
 def own_columns(tx: Connection, platform: str) -> pa.Table:
@@ -137,6 +140,21 @@ def own_columns(tx: Connection, platform: str) -> pa.Table:
     types = (pa.string(), pa.string(), pa.string(), pa.int64())
     arrays = [pa.array([row[n] for row in rows], kind) for n, kind in enumerate(types)]
     return pa.table(arrays, names=[column.name for column in columns])
+
+
+def own_among(tx: Connection, platform: str, case_ids: Sequence[str]) -> list[str]:
+    """Return those of some ids that are of the platform's own active cases."""
+    found: list[str] = []
+    for start in range(0, len(case_ids), IDS_AT_ONCE):
+        rows = tx.execute(
+            select(cases.c.case_id).where(
+                cases.c.case_id.in_(case_ids[start : start + IDS_AT_ONCE]),
+                cases.c.origin == platform,
+                cases.c.state == "active",
+            )
+        )
+        found += [row.case_id for row in rows]
+    return found
 
 
 def shareable_ids(tx: Connection, platform: str) -> set[str]:

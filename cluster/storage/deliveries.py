@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, delete, func, insert, literal_column, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from cluster.contracts.share import InboxRow
 from cluster.contracts.sharing import (
     DecisionRecord,
     DeliveryStatus,
@@ -228,6 +229,25 @@ def get_receipt(tx: Connection, sender: str, delivery_id: str) -> Receipt | None
     )
     found = tx.execute(chosen).scalar()
     return Receipt.model_validate_json(found) if found else None
+
+
+def inbox_rows(tx: Connection) -> list[InboxRow]:
+    """Return what was received, the last first."""
+    received = [
+        (Receipt.model_validate_json(row.receipt), row) for row in tx.execute(select(inbox))
+    ]
+    received.sort(key=lambda one: (-one[0].received_at, one[1].sender, one[1].delivery_id))
+    return [
+        InboxRow(
+            sender=row.sender,
+            delivery_id=row.delivery_id,
+            kind=row.kind,
+            case_id=row.case_id,
+            digest=row.digest,
+            received_at=receipt.received_at,
+        )
+        for receipt, row in received
+    ]
 
 
 def put_receipt(tx: Connection, envelope: Envelope, receipt: Receipt) -> None:

@@ -19,6 +19,12 @@ def answer(tx: Connection, caller: str, key: str, body_digest: str, response: st
     tx.execute(insert(idem), row | {"seq": seq})
 
 
+def answer_of(tx: Connection, caller: str, key: str) -> Row[Any] | None:
+    """Return the stored answer of a keyed command."""
+    chosen = select(idem).where(idem.c.caller == caller, idem.c.key == key)
+    return tx.execute(chosen).one_or_none()
+
+
 def last_answer(tx: Connection, caller: str) -> Row[Any] | None:
     """Return the newest stored answer to a caller."""
     chosen = select(idem).where(idem.c.caller == caller)

@@ -31,6 +31,11 @@ def load_keys(folder: Path) -> PlatformKeys:
     return PlatformKeys(pseudonym_key, Ed25519PrivateKey.from_private_bytes(signing_key))
 
 
+def load_token_key(data_dir: Path) -> bytes:
+    """Read the key under which the digests of tokens are made, a random one the first time."""
+    return _secret(data_dir / "network" / "token.key")
+
+
 def _secret(path: Path) -> bytes:
     if not path.exists():
         write_durably(path, os.urandom(SECRET_BYTES), mode=0o600)

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from cluster.errors import StoreUnavailable
 from cluster.ontology import Floats
 from cluster.retrieval.feature import ANSWERS, FEATURES
 from cluster.retrieval.index import EQUAL, EVERY_CASE, Bools, CaseFilter, bound
@@ -57,18 +58,34 @@ def _schema(*names: str) -> pa.Schema:
 class LanceIndex:
     """Retrieval features of one platform; a ``CaseIndex``."""
 
-    def __init__(self, uri: str, resident_max: int = RESIDENT_MAX) -> None:
+    def __init__(
+        self, uri: str, resident_max: int = RESIDENT_MAX, *, read_only: bool = False
+    ) -> None:
         """Open or create the tables in a folder, or under an object-store URI.
 
         Args:
             uri: the folder; tables of an older shape are dropped, for the ledger has it all.
             resident_max: rows up to which vectors are held in memory.
+            read_only: another process writes; nothing is made or changed here.
+
+        Raises:
+            StoreUnavailable: there is nothing to read yet.
         """
         import lancedb  # about a second; only the processes that search pay for it
 
         self._db: Any = lancedb.connect(uri, read_consistency_interval=timedelta(0))
         self._resident_max = resident_max
-        self._open()
+        if read_only:
+            self._open_to_read()
+        else:
+            self._open()
+
+    def _open_to_read(self) -> None:
+        if self._names() != {TABLE, RARE}:
+            what = "the index is not there yet"
+            raise StoreUnavailable(what, remedy="Ask again when the platform has started.")
+        self._cases, self._rare = (self._db.open_table(name) for name in (TABLE, RARE))
+        self._load()
 
     def _open(self) -> None:
         from lancedb.index import FTS
@@ -103,6 +120,11 @@ class LanceIndex:
 
     def _versions(self) -> tuple[int, int]:
         return self._cases.version, self._rare.version
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """What changes with every write, of whatever process."""
+        return self._versions()
 
     def _current(self) -> Resident:
         """Return what is in memory, read again where another process has written."""

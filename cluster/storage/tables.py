@@ -169,6 +169,14 @@ audit = Table(
     _text("hash"),
     _text("row"),
 )
+matchmakers = Table(
+    "matchmakers",  # servers of the Matchmaker Exchange, and whether they may be answered and asked
+    PLATFORM,
+    _key("peer_id"),
+    _count("agreed"),
+    _text("url"),
+    _text("token"),  # that the peer has given for questions to it; a secret
+)
 applied = Table("applied", PLATFORM, _key("projection"), _count("seq"))
 
 PLATFORM_MIGRATIONS: Final = (
@@ -180,6 +188,8 @@ PLATFORM_MIGRATIONS: Final = (
     "DROP TABLE refreshes",
     "CREATE TABLE approvals (case_id VARCHAR NOT NULL, rev INTEGER NOT NULL, "
     "approved_at FLOAT NOT NULL, PRIMARY KEY (case_id, rev))",
+    "CREATE TABLE matchmakers (peer_id VARCHAR NOT NULL PRIMARY KEY, agreed INTEGER NOT NULL, "
+    "url TEXT NOT NULL, token TEXT NOT NULL)",
 )
 
 # The network of platforms ------------------------------------------------------------------------
@@ -206,6 +216,20 @@ links = Table(
     _key("target"),
     _count("agreed"),
     _count("epoch"),  # grows with every change
+)
+
+tokens = Table(
+    "tokens",  # of callers over HTTP
+    NETWORK,
+    _key("kid"),
+    _text("card"),  # JSON
+    _text("digest"),  # keyed; the secret itself is nowhere
+    _number("revoked_at", optional=True),
+)
+
+NETWORK_MIGRATIONS: Final = (
+    "CREATE TABLE tokens (kid VARCHAR NOT NULL PRIMARY KEY, card TEXT NOT NULL, "
+    "digest TEXT NOT NULL, revoked_at FLOAT)",
 )
 
 # Models, data sets and their lineage -------------------------------------------------------------

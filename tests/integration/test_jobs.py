@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from cluster.contracts.result import FlowResult
 from cluster.flow.plan import keep_plan
 from cluster.flow.query import CaseHit, DiseaseHit, SearchAnswer
 from jobs.search import show
+from tests.http_builders import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -177,7 +177,7 @@ def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
 @pytest.fixture
 def head(tmp_path: Path) -> Iterator[dict[str, str]]:
     """A cluster started with ``ray start --head``, with a token; the environment to reach it."""
-    ports = [_free_port() for _ in range(4)]
+    ports = [free_port() for _ in range(4)]
     token = tmp_path / "token"
     token.write_text("0123456789abcdef" * 4)
     token.chmod(0o600)
@@ -249,9 +249,3 @@ def _phenopacket(case_id: str) -> dict[str, object]:
         "phenotypicFeatures": [{"type": {"id": "HP:0001250", "label": "Seizure"}}],
         "diseases": [{"term": {"id": f"OMIM:{case_id}", "label": "Disease"}}],
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])

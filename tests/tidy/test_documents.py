@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 from cluster.settings import Settings
+from cluster.standards.mme.versions import MmeProblem
+from serve_apps.http.problems import HTTP_CODES, STATUS
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,3 +36,15 @@ def test_every_job_of_the_documents_exists() -> None:
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     named = {n for p in pages for n in re.findall(r"jobs\.([a-z_]+)", p.read_text("utf-8"))}
     assert named and all((ROOT / "jobs" / f"{name}.py").exists() for name in named)
+
+
+def test_every_code_of_an_error_has_its_page() -> None:
+    """Docs: the page of each code that a service may answer, and no other."""
+    folder = ROOT / "docs" / "errors"
+    named = {*STATUS, *HTTP_CODES.values(), *_codes_of_refusals(), MmeProblem.code}
+    assert {path.stem for path in folder.glob("*.md")} - {"README"} == named
+
+
+def _codes_of_refusals() -> set[str]:
+    files = (ROOT / "serve_apps").rglob("*.py")
+    return {code for file in files for code in re.findall(r'code="(\w+)"', file.read_text())}

@@ -16,6 +16,7 @@ TORCH_ROOM = (
     "incremental",
     "lesson",
     "network",
+    "platform_model",
     "publish",
     "rehearsal",
     "search",

@@ -33,7 +33,7 @@ FULL: dict[str, Any] = {
             "evidence": [{"evidenceCode": TERM, "reference": {"id": CANARY}}],
             "modifiers": [{"id": "X:2", "label": CANARY}],
         },
-        {"type": {"id": "HP:0001626", "label": "Heart"}, "excluded": True},
+        {"type": {"id": "HP:0001626", "label": CANARY}, "excluded": True},
     ],
     "measurements": [
         {"description": CANARY, "assay": TERM, "timeObserved": {"timestamp": f"{LATER}T00:00:00Z"}}
@@ -45,7 +45,7 @@ FULL: dict[str, Any] = {
             "progressStatus": "SOLVED",
             "summary": CANARY,
             "diagnosis": {
-                "disease": {"id": "OMIM:100", "label": "Disease"},
+                "disease": {"id": "OMIM:100", "label": f"Disease of {CANARY}"},
                 "genomicInterpretations": [
                     {
                         "subjectOrBiosampleId": CANARY,
@@ -61,7 +61,7 @@ FULL: dict[str, Any] = {
                                     "alternateIds": [CANARY],
                                 },
                                 "expressions": [{"syntax": "hgvs.c", "value": "NM_1:c.1A>G"}],
-                                "allelicState": {"id": "GENO:0000135", "label": "heterozygous"},
+                                "allelicState": {"id": "GENO:0000135", "label": CANARY},
                                 "vcfRecord": {"chrom": "1", "info": CANARY},
                             }
                         },
@@ -75,7 +75,7 @@ FULL: dict[str, Any] = {
             },
         }
     ],
-    "diseases": [{"term": {"id": "OMIM:100", "label": "Disease"}, "primarySite": TERM}],
+    "diseases": [{"term": {"id": "OMIM:100", "label": CANARY}, "primarySite": TERM}],
     "medicalActions": [{"treatment": {"agent": {"id": "X:3", "label": CANARY}}}],
     "files": [{"uri": f"file:///{CANARY}.vcf", "individualToFileIdentifiers": {CANARY: CANARY}}],
     "metaData": {
@@ -85,7 +85,7 @@ FULL: dict[str, Any] = {
         "updates": [{"timestamp": f"{LATER}T00:00:00Z", "updatedBy": CANARY, "comment": CANARY}],
         "resources": [{"id": "hp", "url": CANARY}],
         "externalReferences": [
-            {"id": "PMID:1", "reference": CANARY, "description": "A title"},
+            {"id": "PMID:1", "reference": CANARY, "description": f"{CANARY}: a case"},
             {"id": f"DOI:{CANARY}", "description": CANARY},
         ],
     },
@@ -110,9 +110,9 @@ def test_what_medicine_needs_is_kept() -> None:
     assert case.case_id == case.phenopacket.subject.id == "north.abc"
     assert case.observed == ("HP:0001250",)
     assert case.excluded == ("HP:0001626",)
-    assert case.disease == full_case().disease
+    assert case.disease and full_case().disease and case.disease.id == full_case().disease.id
     assert case.genes == ("ABCB7", "NF1")
-    assert case.publication == ("PMID:1", "A title")
+    assert case.publication == ("PMID:1", "")
     assert "NM_1:c.1A>G" in case.document
     assert "GENO:0000135" in case.document
     assert json.loads(case.document)["metaData"]["createdBy"] == "north"

@@ -1,0 +1,1 @@
+"""Who may do what over HTTP: roles, tokens and limits, decided without a server."""

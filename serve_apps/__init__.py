@@ -1,0 +1,1 @@
+"""The applications that Ray Serve runs; none imports another."""

@@ -1,0 +1,83 @@
+"""Routes of diseases: a question or a result in, what is known out (C8)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Query
+
+from cluster.contracts.diagnosis import Result, ResultAnswer
+from cluster.contracts.disease import DiseaseAnswer
+from cluster.errors import InputError, NotFound
+from cluster.flow.diseases import OTHERS_MAX, DiseaseDatabase
+from cluster.flow.results import answer_of_result, listed_version
+from cluster.settings import Settings
+from cluster.storage.diseases import DiseaseShelf
+from serve_apps.diagnosis.examples import RESULT
+from serve_apps.diagnosis.public import PublicFolder
+
+
+class Diseases:
+    """The disease database that serves, opened anew when another one does."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Remember where it is."""
+        self._folder = settings.data_dir
+        self._shelf = DiseaseShelf(settings.data_dir)
+        self._opened: tuple[str, DiseaseDatabase] | None = None
+
+    def serving(self) -> DiseaseDatabase:
+        """Return the version that serves, else the demo table.
+
+        Raises:
+            StoreUnavailable: its tables are missing.
+            IntegrityError: its tables are damaged.
+        """
+        card = self._shelf.serving()
+        digest = card.digest if card else ""
+        opened = self._opened
+        if opened is None or opened[0] != digest:
+            opened = self._opened = (digest, DiseaseDatabase.of(self._folder))
+        return opened[1]
+
+    @staticmethod
+    @contextmanager
+    def asked(place: str) -> Iterator[None]:
+        """Refuse a question that cannot be asked, without repeating it.
+
+        Raises:
+            InputError: it names a vocabulary, with a colon, and is no code of it.
+        """
+        try:
+            yield
+        except InputError as error:
+            what = "the question names a vocabulary and is no code of it"
+            raise InputError(what, place, error.remedy) from None
+
+
+def add_diseases(made: APIRouter, settings: Settings, diseases: Diseases) -> None:
+    """Add the routes of diseases to those of the diagnosis application."""
+    folder = PublicFolder(settings.data_dir)
+
+    @made.get("/diseases")
+    def find_disease(
+        query: Annotated[str, Query(min_length=1, max_length=200)],
+        others: Annotated[int, Query(ge=0, le=100, description="further candidates")] = OTHERS_MAX,
+    ) -> DiseaseAnswer:
+        """Get what is known of a disease, asked by a code, a name or words."""
+        database = diseases.serving()
+        with diseases.asked("query"):
+            answer = database.answer(query, others)
+        if answer is None:
+            what = f"no disease was found in {database.card.name}"
+            raise NotFound(what, "query", "Ask by a code, a name or other words.")
+        return answer
+
+    @made.post("/results")
+    def answer_result(
+        result: Annotated[Result, Body(openapi_examples=RESULT)],
+    ) -> ResultAnswer:
+        """Get what is known of a result R of a device. R has no image, and none is taken."""
+        listed = listed_version(folder.models(), result)
+        bundle = folder.bundle(listed.version)
+        return answer_of_result(result, listed, bundle, diseases.serving())

@@ -1,0 +1,54 @@
+"""What the routes of the diagnosis application ask of the cluster."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from cluster.contracts.diagnosis import TrainingOrder, TrainingRun
+from cluster.contracts.image_models import ListedModel, ModelList, State
+from cluster.settings import Settings
+
+
+class RegistryPort(Protocol):
+    """Keeps image models, and is the only writer of their ledger; as ``RegistryService``."""
+
+    async def model_list(self, disease: str, name: str, states: Sequence[State]) -> ModelList: ...
+    async def accept_image(self, name: str, which: str, by: str, reason: str) -> ListedModel: ...
+    async def refuse_image(self, name: str, which: str, by: str, reason: str) -> ListedModel: ...
+    async def retire_image(self, name: str, which: str, by: str, reason: str) -> ListedModel: ...
+
+
+class TrainingPort(Protocol):
+    """Runs trainings as jobs of the cluster."""
+
+    async def submit(self, order: TrainingOrder, by: str) -> TrainingRun:
+        """Begin a run.
+
+        Raises:
+            StoreUnavailable: the cluster takes no jobs.
+        """
+        ...
+
+    async def runs(self) -> list[TrainingRun]:
+        """Return the runs that the cluster remembers, the last first; raises as above."""
+        ...
+
+
+class DiagnosisPorts(Protocol):
+    """The cluster, as the diagnosis application sees it."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def registry(self) -> RegistryPort: ...
+
+    @property
+    def training(self) -> TrainingPort: ...
+
+    async def publish_pending(self, bundle_json: bytes, by: str) -> ListedModel:
+        """List a bundle whose files are in the blob store; it waits until it is accepted.
+
+        Raises:
+            ModelRefused: it is not whole, or bound to an unknown disease.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""What all applications share: the door, the guard of routes, errors, and their place on Serve."""

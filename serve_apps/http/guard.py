@@ -1,0 +1,163 @@
+"""Routes that ask the role table first, bound what they read, and shed load before they work.
+
+A route that is not in the table cannot be made. Slots are counted here and not by Serve, so that
+what must never be shed (withdrawal, revocation, health) is answered beside a full house, and so
+that a caller without rights takes none.
+"""
+
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from pydantic_core import from_json
+from starlette.types import Message, Receive
+
+from cluster.authorisation.roles import Cell, Rights, Role, rights_of
+from serve_apps.http.door import Caller
+from serve_apps.http.problems import Refused
+
+BODY_BYTES_MAX: Final = 64 << 10
+"""Of a body whose route says no other limit (``body_limit``)."""
+RETRY_AFTER_S: Final = 1
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def body_limit(mib: float) -> dict[str, Any]:
+    """Say how large the body of a route may be, in MiB; a part of its OpenAPI description."""
+    return {"x-body-bytes-max": int(mib * (1 << 20))}
+
+
+class Slots:
+    """Calls that one replica works on at a time."""
+
+    def __init__(self, most: int) -> None:
+        """Set how many there are."""
+        self.most, self.taken = most, 0
+
+    @contextmanager
+    def one(self, rights: Rights) -> Iterator[None]:
+        """Take a slot for a call; what must never be shed takes one that is not counted.
+
+        Raises:
+            Refused: all are taken.
+        """
+        if rights.standing == "core":
+            yield
+            return
+        if self.taken >= self.most:
+            headers = {"Retry-After": str(RETRY_AFTER_S)}
+            raise Refused(503, "all slots are taken", headers=headers)
+        self.taken += 1
+        try:
+            yield
+        finally:
+            self.taken -= 1
+
+
+class GuardedRequest(Request):
+    """A request whose body is bounded and whose JSON is strict."""
+
+    def __init__(self, scope: Any, receive: Receive, most: int) -> None:  # noqa: ANN401 - of ASGI
+        """Bound a request.
+
+        Args:
+            scope: of ASGI.
+            receive: of ASGI.
+            most: bytes of the body.
+        """
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > most:
+            raise _too_large(most)
+        left = most
+
+        async def bounded() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise _too_large(most)
+            return message
+
+        super().__init__(scope, bounded)
+
+    async def json(self) -> Any:  # noqa: ANN401 - as the framework has it
+        """Read the body as JSON of at most some hundred levels, without NaN.
+
+        Raises:
+            Refused: it is none.
+        """
+        try:
+            return from_json(await self.body(), allow_inf_nan=False)
+        except ValueError:
+            raise not_json() from None
+
+
+class GuardedRoute(APIRoute):
+    """A route of the role table."""
+
+    def get_route_handler(self) -> Handler:
+        """Return the handler, behind the guard.
+
+        Raises:
+            KeyError: the route is not in the role table.
+        """
+        handle = super().get_route_handler()
+        rows = {
+            method: rights_of("GET" if method == "HEAD" else method, self.path)
+            for method in self.methods or ()
+        }
+        most = int((self.openapi_extra or {}).get("x-body-bytes-max", BODY_BYTES_MAX))
+
+        async def guarded(request: Request) -> Response:
+            rights = rows[request.method]
+            caller = caller_of(request)
+            cell = rights.cells[caller.role]
+            refuse(caller, cell, request.path_params.get("platform"))
+            slots: Slots = request.app.state.slots
+            with slots.one(rights):
+                request.state.cell = cell
+                return await handle(GuardedRequest(request.scope, request.receive, most))
+
+        return guarded
+
+
+def refuse(caller: Caller, cell: Cell, platform: str | None) -> None:
+    """Refuse a caller who may not use a route.
+
+    Args:
+        caller: who calls.
+        cell: of the role table.
+        platform: whose things the route is about, if it names a platform.
+
+    Raises:
+        Refused: by the table; what belongs to another platform is answered as if it were not there.
+    """
+    if cell == "-":
+        if caller.role is Role.PUBLIC:
+            headers = {"WWW-Authenticate": "Bearer"}
+            raise Refused(401, "this route needs a token", headers=headers)
+        raise Refused(403, f"the role {caller.role} may not use this route")
+    if cell == "own" and platform is not None and not owns(caller, platform):
+        raise Refused(404, "there is nothing here")
+
+
+def owns(caller: Caller, platform: str) -> bool:
+    """Say whether what belongs to a platform belongs to a caller."""
+    return caller.role is not Role.PUBLIC and caller.platform in ("", platform)
+
+
+def caller_of(request: Request) -> Caller:
+    """Return who calls, as the door has found."""
+    caller: Caller = request.state.caller
+    return caller
+
+
+def not_json() -> Refused:
+    """Return what is answered to a body that is no JSON."""
+    return Refused(400, "the body is not JSON", code="json_invalid")
+
+
+def _too_large(most: int) -> Refused:
+    return Refused(413, f"the body is larger than {most} bytes")

@@ -1,0 +1,46 @@
+"""Actors as ports: a method of a port is a call of the actor's method of that name."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError, RayTaskError
+
+from actors.options import NAMESPACE
+from cluster.errors import DazzleError, NotFound, StoreUnavailable
+
+
+class Remote:
+    """Stands for an actor.
+
+    An error of the core comes out as it went in; an actor that is gone is a ``StoreUnavailable``,
+    and so touches the calls that need it and nothing else.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Find an actor by its name.
+
+        Raises:
+            NotFound: there is none.
+        """
+        self._name = name
+        try:
+            self._handle = ray.get_actor(name, NAMESPACE)
+        except ValueError:  # Ray's way of saying that there is none
+            what = "there is nothing here"
+            raise NotFound(what, remedy="List the platforms.") from None
+
+    def __getattr__(self, method: str) -> Callable[..., Coroutine[Any, Any, Any]]:
+        async def call(*asked: object, **named: object) -> object:
+            try:
+                return await getattr(self._handle, method).remote(*asked, **named)
+            except RayTaskError as error:
+                cause = getattr(error, "cause", error)
+                if isinstance(cause, DazzleError):
+                    raise cause from None
+                raise
+            except RayActorError:
+                what = f"{self._name} does not answer"
+                raise StoreUnavailable(what, remedy="It is started again; try later.") from None
+
+        return call

@@ -1,0 +1,137 @@
+"""Routes of operators: platforms, links and tokens (S100, S200, S900, B9)."""
+
+from importlib.metadata import version
+
+from fastapi import APIRouter, Request
+
+from cluster.authorisation.roles import Role
+from cluster.authorisation.tokens import TokenCard, TokenIssued, TokenOrder
+from cluster.contracts.share import Agreed, Info, Link, PlatformPut, PlatformRow
+from cluster.contracts.sharing import PlatformProfile, PlatformTag
+from cluster.errors import NotFound
+from cluster.ids import checked_platform_id
+from serve_apps.http.guard import caller_of, owns
+from serve_apps.http.problems import Refused
+from serve_apps.share.ports import SharePorts
+
+
+def add_administration(made: APIRouter, ports: SharePorts) -> None:
+    """Add the routes to those of the share application."""
+    _add_info(made, ports)
+    _add_platforms(made, ports)
+    _add_tokens(made, ports)
+
+
+def _add_info(made: APIRouter, ports: SharePorts) -> None:
+    @made.get("/info")
+    async def info() -> Info:
+        """Say which release this is, and what it allows."""
+        return Info(version=version("dazzle"), limits=ports.limits)
+
+
+def _add_platforms(made: APIRouter, ports: SharePorts) -> None:
+    @made.get("/platforms")
+    async def list_platforms(
+        request: Request, region: str = "", kind: str = "", speciality: str = ""
+    ) -> list[PlatformRow]:
+        """List the platforms, filtered by facets of their tags; tags are shown to operators."""
+        shows_tags = request.state.cell == "all"
+        return [
+            PlatformRow(
+                platform_id=tag.profile.platform_id,
+                kind=tag.profile.kind,
+                tag=tag if shows_tags else None,
+            )
+            for tag in await ports.network.tags()
+            if region in ("", tag.profile.region)
+            and kind in ("", tag.profile.kind)
+            and (not speciality or speciality in tag.profile.specialities)
+        ]
+
+    @made.get("/platforms/{platform}")
+    async def get_platform(platform: str) -> PlatformTag:
+        """Get a platform's feature tag (S200)."""
+        for tag in await ports.network.tags():
+            if tag.profile.platform_id == platform:
+                return tag
+        what = "there is no such platform"
+        raise NotFound(what, remedy="List the platforms.")
+
+    @made.put("/platforms/{platform}")
+    async def put_platform(platform: str, said: PlatformPut) -> PlatformTag:
+        """Register a platform, or change what it says of itself; a change is a new tag (S100)."""
+        started = await ports.start_platform(checked_platform_id(platform))
+        key, _, _ = await started.describe()
+        profile = PlatformProfile(
+            platform_id=platform, at_risk_origin="stated", **said.model_dump()
+        )
+        return await ports.network.register(profile, key)
+
+    @made.get("/links")
+    async def list_links() -> list[Link]:
+        """List who is interconnected with whom, and whether they have an agreement."""
+        found = await ports.network.links()
+        return [Link(source=a, target=b, agreed=agreed) for a, b, agreed in found]
+
+    @made.put("/links/{platform}/{peer}")
+    async def put_link(platform: str, peer: str, agreed: Agreed) -> list[Link]:
+        """Interconnect two platforms, both ways; without an agreement no case goes."""
+        there = {tag.profile.platform_id for tag in await ports.network.tags()}
+        if not {platform, peer} <= there or platform == peer:
+            what = "a link needs two registered platforms"
+            raise NotFound(what, remedy="Register both first.")
+        await ports.network.link(platform, peer, agreed.agreed)
+        for one in (platform, peer):
+            where = await ports.platform(one)
+            await where.set_peers(await ports.network.peers(one))
+        return [
+            link for link in await list_links() if {link.source, link.target} == {platform, peer}
+        ]
+
+
+def _add_tokens(made: APIRouter, ports: SharePorts) -> None:
+    @made.post("/tokens")
+    async def issue(request: Request, order: TokenOrder) -> TokenIssued:
+        """Issue a token; it is shown this once and lives 90 days at the most."""
+        if not owns(caller_of(request), order.platform):
+            raise Refused(403, "a token of one platform issues tokens of that platform only")
+        return await ports.network.issue_token(order)
+
+    @made.get("/tokens")
+    async def list_tokens(request: Request) -> list[TokenCard]:
+        """List the tokens that are not revoked, without their secrets."""
+        caller = caller_of(request)
+        return [one for one in await ports.network.token_cards() if owns(caller, one.platform)]
+
+    @made.post("/tokens/{kid}/rotation")
+    async def rotate(request: Request, kid: str, days: float = 90) -> TokenIssued:
+        """Issue a token like another one, which stays good until it expires or is revoked.
+
+        Who is no operator rotates the token that the call is made with.
+        """
+        old = await _known(request, ports, kid)
+        order = TokenOrder(role=old.role, holder=old.holder, platform=old.platform, days=days)
+        return await ports.network.issue_token(order)
+
+    @made.delete("/tokens/{kid}", status_code=204)
+    async def revoke(request: Request, kid: str) -> None:
+        """End a token at once."""
+        await _known(request, ports, kid)
+        await ports.network.revoke_token(kid)
+
+
+async def _known(request: Request, ports: SharePorts, kid: str) -> TokenCard:
+    """Return a token's card that the caller may handle.
+
+    Raises:
+        NotFound: there is none, or it is another's.
+    """
+    caller = caller_of(request)
+    for card in await ports.network.token_cards():
+        is_mine = card.kid == caller.name or (
+            caller.role is Role.OPERATOR and owns(caller, card.platform)
+        )
+        if card.kid == kid and is_mine:
+            return card
+    what = "there is no such token"
+    raise NotFound(what, remedy="List the tokens.")

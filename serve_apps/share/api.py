@@ -1,0 +1,213 @@
+"""Routes of sharing: platforms, cases, searches, accesses, decisions and deliveries (A1-A12)."""
+
+import io
+from typing import Annotated, Any, Final
+
+import pyarrow as pa
+from fastapi import APIRouter, Body, Header, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from cluster.contracts.access import EVENTS
+from cluster.contracts.result import ScreeningReport
+from cluster.contracts.share import (
+    AccessEvents,
+    CaseAdded,
+    CasePage,
+    CaseView,
+    Consent,
+    EventsTaken,
+    InboxRow,
+)
+from cluster.contracts.sharing import DecisionRecord, DeliveryStatus, RelatedItem
+from cluster.errors import EventInvalid
+from cluster.flow.query import CaseQuery, SearchAnswer
+from cluster.ids import canonical_json
+from serve_apps.http.application import router
+from serve_apps.http.guard import body_limit, caller_of, not_json
+from serve_apps.share.administration import add_administration
+from serve_apps.share.examples import CASE, EVENT_BATCH, QUERY
+from serve_apps.share.forms import FHIR, answer_in, phenopacket_of
+from serve_apps.share.matchmaking import add_matchmaking
+from serve_apps.share.ports import SharePorts
+
+EVENTS_MAX: Final = 1000
+ARROW: Final = "application/vnd.apache.arrow.stream"
+CASE_MIB: Final = 1
+EVENTS_MIB: Final = 1
+PREFIX: Final = "/share/v1"
+ONE: Final = "/platforms/{platform}"
+
+IN_BOTH_FORMS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {FHIR: {"schema": {"type": "object"}}}}
+}
+
+Key = Annotated[
+    str, Header(alias="Idempotency-Key", max_length=200, description="names this command")
+]
+Limit = Annotated[int, Query(ge=1, le=200, description="rows of a page")]
+
+
+def routes(ports: SharePorts) -> APIRouter:
+    """Return the routes over a cluster."""
+    made = router(PREFIX)
+    _add_cases(made, ports)
+    _add_accesses(made, ports)
+    _add_results(made, ports)
+    add_administration(made, ports)
+    add_matchmaking(made, ports)
+    return made
+
+
+def _add_cases(made: APIRouter, ports: SharePorts) -> None:
+    kinds = {kind: {"schema": {"type": "object"}, "examples": CASE[kind]} for kind in CASE}
+    body = {"requestBody": {"required": True, "content": kinds}}
+
+    @made.post(ONE + "/cases", openapi_extra=body_limit(CASE_MIB) | body)
+    async def add_case(request: Request, platform: str, key: Key = "") -> CaseAdded:
+        """Add a case, a GA4GH Phenopacket 2.0 or a FHIR R4 Bundle; durable before the answer.
+
+        The same content again changes nothing; other content under the same id is a new revision.
+        """
+        content = await request.json()
+        packet, findings = phenopacket_of(request, content)
+        where = await ports.platform(platform)
+        document = canonical_json(packet).encode()
+        added = await where.add_case(document, caller_of(request).name, key)
+        return added.model_copy(update={"findings": (*findings, *added.findings)})
+
+    @made.get(ONE + "/cases")
+    async def list_cases(platform: str, after: str = "", limit: Limit = 50) -> CasePage:
+        """List the cases of a platform by id; `next` is the `after` of the next page."""
+        return await (await ports.platform(platform)).list_cases(after, limit)
+
+    @made.get(ONE + "/cases/{case_id}", response_model=CaseView, responses=IN_BOTH_FORMS)
+    async def get_case(request: Request, platform: str, case_id: str) -> Response:
+        """Get a case, or its FHIR Bundle by `Accept`; who read it is in the audit chain first."""
+        where = await ports.platform(platform)
+        return answer_in(request, await where.get_case(case_id, caller_of(request).name))
+
+    @made.put(ONE + "/cases/{case_id}/consent")
+    async def set_consent(platform: str, case_id: str, consent: Consent) -> Consent:
+        """Say whether a case is active and may be shared; what is queued is held back at once."""
+        where = await ports.platform(platform)
+        await where.set_consent(case_id, consent.state, consent.consent)
+        return consent
+
+    @made.get(ONE + "/cases/{case_id}/related")
+    async def related(platform: str, case_id: str) -> list[RelatedItem]:
+        """Get the related cases and literature that are kept beside a case (S1040)."""
+        return await (await ports.platform(platform)).related_of(case_id)
+
+    @made.post(ONE + "/search")
+    async def search(
+        platform: str, query: Annotated[CaseQuery, Body(openapi_examples=QUERY)]
+    ) -> SearchAnswer:
+        """Find cases of a platform by phenotype, disease, gene, words or another case (S400).
+
+        The query is not stored.
+        """
+        return ports.searcher.search(platform, query)
+
+
+def _add_accesses(made: APIRouter, ports: SharePorts) -> None:
+    batch = {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": _whole(AccessEvents.model_json_schema()),
+                    "examples": EVENT_BATCH,
+                },
+                ARROW: {"schema": {"type": "string", "format": "binary"}},
+            },
+        }
+    }
+
+    @made.post(ONE + "/events", openapi_extra=body_limit(EVENTS_MIB) | batch)
+    async def record(request: Request, platform: str) -> EventsTaken:
+        """Record up to 1,000 accesses of cases of a platform, as JSON or as an Arrow IPC stream.
+
+        An event id that was recorded before counts once. What is refused is told by row.
+        """
+        kind = request.headers.get("content-type", "").partition(";")[0].strip()
+        events = await _arrow(request) if kind == ARROW else _table(await _batch(request))
+        return await (await ports.platform(platform)).record_batch(events)
+
+
+def _whole(schema: dict[str, Any]) -> dict[str, Any]:
+    """Put the one definition of a schema where it is named, as OpenAPI would look elsewhere."""
+    (event,) = schema.pop("$defs").values()
+    schema["properties"]["events"]["items"] = event
+    return schema
+
+
+async def _batch(request: Request) -> AccessEvents:
+    """Read a batch in one go: rows of JSON that become models one by one take twice as long."""
+    try:
+        return AccessEvents.model_validate_json(await request.body())
+    except ValidationError as error:
+        faults = error.errors(include_input=False, include_url=False)
+        if faults[0]["type"] == "json_invalid":
+            raise not_json() from None
+        raise RequestValidationError(faults) from None
+
+
+def _table(batch: AccessEvents) -> pa.Table:
+    columns = {
+        name: pa.array([row.get(name) for row in batch.events], EVENTS.field(name).type)
+        for name in EVENTS.names
+        if name != "platform"
+    }
+    return pa.table(columns)
+
+
+async def _arrow(request: Request) -> pa.Table:
+    """Read an Arrow IPC stream.
+
+    Raises:
+        EventInvalid: it is none, or has too many rows.
+    """
+    try:
+        with pa.ipc.open_stream(io.BytesIO(await request.body())) as stream:
+            table = stream.read_all()
+    except (pa.ArrowInvalid, OSError):
+        what = "the body is no Arrow IPC stream"
+        raise EventInvalid(what, remedy=f"Send a table with {', '.join(EVENTS.names)}.") from None
+    if not 1 <= table.num_rows <= EVENTS_MAX:
+        what = f"the batch has {table.num_rows} events"
+        raise EventInvalid(what, remedy=f"Send 1 to {EVENTS_MAX} at a time.")
+    return table
+
+
+def _add_results(made: APIRouter, ports: SharePorts) -> None:
+    @made.get(ONE + "/rarity")
+    async def rarity(platform: str) -> ScreeningReport:
+        """Get the newest screening: every class with its incidence, every case with its reason."""
+        return await (await ports.platform(platform)).rarity()
+
+    @made.get(ONE + "/decisions")
+    async def decisions(
+        platform: str, period_end: float | None = None, outcome: str = ""
+    ) -> list[DecisionRecord]:
+        """List the decisions, whole: indexes, preset, model versions and the reason (S800)."""
+        found = await (await ports.platform(platform)).decisions(period_end)
+        return [one for one in found if outcome in ("", one.outcome)]
+
+    @made.get(ONE + "/deliveries")
+    async def deliveries(
+        platform: str, state: str = "", peer: str = "", case_id: str = ""
+    ) -> list[DeliveryStatus]:
+        """List the outbox: what goes where, how far it is, and why it stands still (S900)."""
+        found = await (await ports.platform(platform)).delivery_statuses()
+        return [
+            one
+            for one in found
+            if state in ("", one.state) and peer in ("", one.peer) and case_id in ("", one.case_id)
+        ]
+
+    @made.get(ONE + "/inbox")
+    async def inbox(platform: str, sender: str = "", case_id: str = "") -> list[InboxRow]:
+        """List what was received from other platforms, the last first (S1000)."""
+        found = await (await ports.platform(platform)).inbox()
+        return [one for one in found if sender in ("", one.sender) and case_id in ("", one.case_id)]

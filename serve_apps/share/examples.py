@@ -1,0 +1,88 @@
+"""Requests that the OpenAPI description shows, and that the tests send; all SIMULATED."""
+
+from typing import Any, Final
+
+PHENOPACKET: Final[dict[str, Any]] = {
+    "id": "simulated-1",
+    "subject": {"id": "person-1", "sex": "FEMALE"},
+    "phenotypicFeatures": [
+        {"type": {"id": "HP:0001250", "label": "Seizure"}},
+        {"type": {"id": "HP:0001263", "label": "Global developmental delay"}},
+        {"type": {"id": "HP:0000252", "label": "Microcephaly"}, "excluded": True},
+    ],
+    "diseases": [{"term": {"id": "OMIM:615273", "label": "NGLY1-deficiency"}}],
+    "metaData": {
+        "created": "2026-01-05T00:00:00Z",
+        "createdBy": "simulation",
+        "phenopacketSchemaVersion": "2.0",
+        "resources": [
+            {
+                "id": "hp",
+                "name": "human phenotype ontology",
+                "url": "http://purl.obolibrary.org/obo/hp.owl",
+                "version": "2025-01-16",
+                "namespacePrefix": "HP",
+                "iriPrefix": "http://purl.obolibrary.org/obo/HP_",
+            }
+        ],
+    },
+}
+BUNDLE: Final[dict[str, Any]] = {
+    "resourceType": "Bundle",
+    "type": "collection",
+    "entry": [
+        {
+            "fullUrl": "urn:uuid:00000000-0000-4000-8000-000000000001",
+            "resource": {"resourceType": "Patient", "id": "simulated-3", "gender": "male"},
+        },
+        {
+            "fullUrl": "urn:uuid:00000000-0000-4000-8000-000000000002",
+            "resource": {
+                "resourceType": "Observation",
+                "status": "final",
+                "code": {
+                    "coding": [
+                        {"system": "http://human-phenotype-ontology.org", "code": "HP:0001250"}
+                    ]
+                },
+                "subject": {"reference": "urn:uuid:00000000-0000-4000-8000-000000000001"},
+                "valueBoolean": True,
+            },
+        },
+    ],
+}
+CASE: Final[Any] = {
+    "application/json": {"phenopacket": {"summary": "a SIMULATED case", "value": PHENOPACKET}},
+    "application/fhir+json": {"bundle": {"summary": "a SIMULATED case", "value": BUNDLE}},
+}
+QUERY: Final[Any] = {
+    "phenotype": {
+        "summary": "by what was seen and what was looked for and absent",
+        "value": {"terms": ["HP:0001250", "HP:0001263"], "excluded": ["HP:0000252"], "k": 5},
+    },
+    "words": {"summary": "by words", "value": {"text": "seizure", "k": 5}},
+}
+EVENT_BATCH: Final[Any] = {
+    "two": {
+        "summary": "a view, and a download that followed it",
+        "value": {
+            "events": [
+                {
+                    "event_id": "e-1",
+                    "case_id": "simulated-1",
+                    "kind": "view",
+                    "at": 1_767_600_000.0,
+                    "user": "u-7f3a",
+                },
+                {
+                    "event_id": "e-2",
+                    "case_id": "simulated-1",
+                    "kind": "download",
+                    "at": 1_767_600_060.0,
+                    "user": "u-7f3a",
+                    "parent_id": "e-1",
+                },
+            ]
+        },
+    }
+}

@@ -1,0 +1,1 @@
+"""Front doors of the field's standards, and the signs of life."""

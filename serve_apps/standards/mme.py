@@ -1,0 +1,138 @@
+"""The Matchmaker Exchange API 1.0 and 1.1: other servers ask for patients like theirs (B6)."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from fastapi import APIRouter, Request, Response
+from starlette.responses import JSONResponse
+
+from cluster.clock import iso
+from cluster.contracts.matchmaking import Told
+from cluster.errors import StoreUnavailable
+from cluster.flow.matchmaking import choose
+from cluster.retrieval.profiles import OWN
+from cluster.standards.mme.match import (
+    RESULTS,
+    Candidate,
+    PlatformContact,
+    Question,
+    no_symbols,
+    question_of,
+    results_of,
+)
+from cluster.standards.mme.messages import parsed_request
+from cluster.standards.mme.metrics import Traffic, metrics_of
+from cluster.standards.mme.versions import LATEST, SUPPORTED, MmeProblem, Version, negotiated
+from serve_apps.http.guard import body_limit, caller_of
+from serve_apps.http.problems import PROBLEM_JSON
+from serve_apps.standards.examples import MATCH
+from serve_apps.standards.ports import StandardsPorts
+
+MATCH_MIB: Final = 1
+DISCLAIMER: Final = (
+    "For research and clinical collaboration only, not a diagnosis. Do not try to identify a "
+    "patient; do not pass this on. Scores are a likeness of cases."
+)
+COLUMNS: Final = ("terms", "excluded", "genes", "disease_id")
+
+
+KINDS: Final = tuple(one.media_type for one in SUPPORTED)
+ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {
+        "description": description,
+        "content": {kind: {"schema": {"type": "object"}} for kind in (*KINDS, PROBLEM_JSON)},
+    }
+    for status, description in (
+        (200, "results, best first"),
+        (400, "no JSON"),
+        (406, "another version of the API"),
+        (415, "another media type, or none"),
+        (422, "not the form of the API"),
+    )
+}
+
+
+def add_mme(made: APIRouter, ports: StandardsPorts) -> None:
+    """Add the routes."""
+    body = {
+        "requestBody": {
+            "required": True,
+            "content": {
+                kind: {"schema": {"type": "object"}, "examples": MATCH}
+                for kind in (*KINDS, "application/json")
+            },
+        }
+    }
+
+    @made.post("/mme/match", responses=ANSWERS, openapi_extra=body_limit(MATCH_MIB) | body)
+    async def match(request: Request) -> Response:
+        """Find patients like one; only cases whose platform has an agreement with who asks."""
+        version = LATEST
+        try:
+            version = negotiated(request.headers.get("content-type"))
+            asked = parsed_request(await request.body())
+        except MmeProblem as problem:
+            return _answer(problem.body, version, problem.status)
+        question = question_of(asked.patient, no_symbols)
+        results = await _matches(ports, caller_of(request).platform, question)
+        return _answer({"results": results, "disclaimer": DISCLAIMER}, version)
+
+    @made.get("/mme/metrics", responses={200: ANSWERS[200]})
+    async def metrics() -> Response:
+        """Tell how much there is to match with."""
+        names = ports.platform_ids()
+        tables = [ports.readers.reader(one).index.columns([*COLUMNS, "state"]) for one in names]
+        held = pa.concat_tables(tables) if tables else _no_cases()
+        own = held.filter(pc.equal(held["state"], pa.scalar(OWN)))
+        told = metrics_of(own, Traffic(submitters=len(names)), iso(ports.clock.now()))
+        return _answer({"metrics": told, "disclaimer": DISCLAIMER}, LATEST)
+
+    @made.get("/mme/heartbeat", responses={200: ANSWERS[200]})
+    async def heartbeat() -> Response:
+        """Say that the server lives, and which versions it speaks."""
+        told = {
+            "production": ports.is_production,
+            "version": ports.beacon.software_version,
+            "accept": [one.media_type for one in SUPPORTED],
+        }
+        return _answer({"heartbeat": told, "disclaimer": DISCLAIMER}, LATEST)
+
+
+async def _matches(ports: StandardsPorts, asker: str, question: Question) -> list[dict[str, Any]]:
+    """Ask every platform for what it has, one call each; those that are not there are left out."""
+    chosen = {name: choose(ports.readers.reader(name), question) for name in ports.platform_ids()}
+    names = [name for name, cases in chosen.items() if cases]
+    told = await asyncio.gather(*(_told(ports, one, asker, chosen[one]) for one in names))
+    results = []
+    for name, cases in zip(names, told, strict=True):
+        found = [Candidate(one.shared_id, one.document, one.similarity) for one in cases]
+        results += results_of(question, found, _contact(ports, name))
+    results.sort(key=lambda one: (-one["score"]["patient"], one["patient"]["id"]))
+    return results[:RESULTS]
+
+
+async def _told(
+    ports: StandardsPorts, name: str, asker: str, chosen: Mapping[str, float]
+) -> list[Told]:
+    try:
+        return await (await ports.platform(name)).disclose(asker, chosen)
+    except StoreUnavailable:
+        return []
+
+
+def _contact(ports: StandardsPorts, platform: str) -> PlatformContact:
+    href = ports.beacon.base_url.removesuffix("/beacon") + "/share/v1/info"
+    return PlatformContact(platform, href, ports.beacon.organisation_name)
+
+
+def _no_cases() -> pa.Table:
+    lists, text = pa.list_(pa.int32()), pa.string()
+    kinds = {"terms": lists, "excluded": lists, "genes": pa.list_(text), "disease_id": text}
+    return pa.table({name: pa.array([], kind) for name, kind in (kinds | {"state": text}).items()})
+
+
+def _answer(content: Mapping[str, Any], version: Version, status: int = 200) -> Response:
+    return JSONResponse(dict(content), status, media_type=version.media_type)

@@ -1,0 +1,61 @@
+"""What the front doors of the standards ask of the cluster."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from cluster.clock import Clock
+from cluster.contracts.matchmaking import Told
+from cluster.contracts.sharing import PlatformTag
+from cluster.flow.search import Searchable
+from cluster.ontology import Ontology
+from cluster.standards.beacon.framework import BeaconIdentity
+from cluster.standards.beacon.query import BeaconQuery
+
+
+class PlatformPort(Protocol):
+    """A platform; as ``PlatformService``."""
+
+    async def disclose(self, asker: str, chosen: Mapping[str, float]) -> list[Told]: ...
+    async def count_individuals(self, query: BeaconQuery) -> int: ...
+
+
+class ReaderPort(Protocol):
+    """Indexes of platforms, read in this process; as ``CaseReaders``."""
+
+    def reader(self, platform_id: str) -> Searchable: ...
+
+
+class NetworkPort(Protocol):
+    """Who is there; as ``NetworkService``."""
+
+    async def tags(self) -> list[PlatformTag]: ...
+
+
+class StandardsPorts(Protocol):
+    """The cluster, as these applications see it."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def ontology(self) -> Ontology: ...
+
+    @property
+    def beacon(self) -> BeaconIdentity: ...
+
+    @property
+    def is_production(self) -> bool: ...
+
+    @property
+    def readers(self) -> ReaderPort: ...
+
+    @property
+    def network(self) -> NetworkPort: ...
+
+    def platform_ids(self) -> Sequence[str]:
+        """Return the platforms of this cluster, by name."""
+        ...
+
+    async def platform(self, platform_id: str) -> PlatformPort:
+        """Return a running platform."""
+        ...

@@ -1,0 +1,66 @@
+"""Applications in this process: real services behind the real door, without Ray or a socket."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from starlette.types import ASGIApp
+
+from cluster.settings import Settings
+from serve_apps.bare import BareCluster as LocalCluster
+from serve_apps.bare import InProcess as Local
+
+__all__ = ["Client", "Local", "LocalCluster", "free_port", "listening", "quick"]
+URL = "http://dazzle.test"
+
+
+class Client:
+    """A real HTTP client of an application in this process."""
+
+    def __init__(self, app: ASGIApp, token: str = "") -> None:
+        self._transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    def __call__(self, method: str, path: str, **asked: Any) -> httpx.Response:
+        headers = self._headers | asked.pop("headers", {})
+
+        async def call() -> httpx.Response:
+            async with httpx.AsyncClient(transport=self._transport, base_url=URL) as client:
+                return await client.request(method, path, headers=headers, **asked)
+
+        return asyncio.run(call())
+
+
+@contextmanager
+def listening(app: ASGIApp) -> Iterator[str]:
+    """Serve an application on a free port of this machine, from a thread."""
+    server = uvicorn.Server(uvicorn.Config(app, port=free_port(), log_level="critical"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            thread.join(0.02)
+        yield f"http://127.0.0.1:{server.config.port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def quick(data_dir: Path, **changed: Any) -> Settings:
+    """Settings whose limits do not stand in the way of a test."""
+    wide = {"calls_per_s": 1e6, "calls_burst": 1e6, "public_calls_per_s": 1e6}
+    return Settings(data_dir=data_dir, **(wide | changed))
+
+
+def free_port() -> int:
+    """A port of this machine that nobody has."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
