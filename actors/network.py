@@ -9,6 +9,7 @@ from actors.options import NETWORK, actor_options
 from cluster.authorisation.tokens import TokenCard, TokenIssued, TokenOrder, issue
 from cluster.clock import SystemClock
 from cluster.contracts.sharing import Peer, PlatformProfile, PlatformTag
+from cluster.errors import Conflict, NotFound
 from cluster.ids import checked_platform_id
 from cluster.settings import Settings
 from cluster.sharing.tag import tags_by
@@ -48,6 +49,16 @@ class NetworkService:
             network.put_link(tx, source, target, agreed=agreed)
             network.put_link(tx, target, source, agreed=agreed)
 
+    def agree(self, platform_id: str, peer: str, agreed: bool) -> None:
+        """Interconnect a platform with a peer as far as the platform says; the peer says its part.
+
+        An agreement needs both.
+        """
+        with self._ledger.begin() as tx:
+            network.put_link(tx, platform_id, peer, agreed=agreed)
+            if not network.has_link(tx, peer, platform_id):
+                network.put_link(tx, peer, platform_id, agreed=False)
+
     def tags(self) -> list[PlatformTag]:
         """Return every platform's newest tag."""
         with self._ledger.begin() as tx:
@@ -80,10 +91,33 @@ class NetworkService:
         with self._ledger.begin() as tx:
             return [one.card for one in tokens.get_tokens(tx)]
 
-    def revoke_token(self, kid: str) -> bool:
-        """End a token at once; says whether there was one."""
+    def rotate_token(self, kid: str, days: float) -> TokenIssued:
+        """Issue the token that follows one; each has one follower that lives (B9).
+
+        Raises:
+            NotFound: there is no such token.
+            Conflict: a later one of its line lives.
+        """
+        now = SystemClock().now()
         with self._ledger.begin() as tx:
-            return tokens.revoke_token(tx, kid, SystemClock().now())
+            cards = {one.card.kid: one.card for one in tokens.get_tokens(tx)}
+            old = cards.get(kid)
+            if old is None:
+                what = "there is no such token"
+                raise NotFound(what, remedy="List the tokens.")
+            later = [one for one in cards.values() if one.line == old.line]
+            if any(one.issued_at > old.issued_at and one.expires_at > now for one in later):
+                what = "a later token of this line lives"
+                raise Conflict(what, "kid", "Rotate that one, or have the line revoked.")
+            order = TokenOrder(role=old.role, holder=old.holder, platform=old.platform, days=days)
+            stored, issued = issue(order, self._key, now, old.line)
+            tokens.put_token(tx, stored)
+        return issued
+
+    def revoke_token(self, kid: str) -> bool:
+        """End a token and its line at once; says whether there was one."""
+        with self._ledger.begin() as tx:
+            return tokens.revoke_line(tx, kid, SystemClock().now())
 
     def close(self) -> None:
         """Let go of the ledger."""

@@ -87,9 +87,11 @@ class PlatformService:
         report = cases.ingest(self._platform, source)
         return report, cases.category_mix(self._platform)
 
-    def add_case(self, document: bytes, caller: str, key: str) -> CaseAdded:
+    def add_case(
+        self, document: bytes, caller: str, key: str, consent: str = "private"
+    ) -> CaseAdded:
         """Take in one phenopacket."""
-        return requests.add_case(self._platform, document, caller, key)
+        return requests.add_case(self._platform, document, requests.Command(caller, key), consent)
 
     def get_case(self, case_id: str, reader: str) -> CaseView:
         """Return a case, and note who read it."""
@@ -182,9 +184,11 @@ class PlatformService:
         """Let a case go out although its accesses may come from one platform only (S840)."""
         return decisions.approve(self._platform, case_id)
 
-    def set_consent(self, case_id: str, state: str, consent: str) -> None:
+    def set_consent(
+        self, case_id: str, state: str, consent: str, by: str = consents.OPERATOR
+    ) -> None:
         """Say whether a case is active and may be shared."""
-        consents.set_consent(self._platform, case_id, state=state, consent=consent)
+        consents.set_consent(self._platform, case_id, state=state, consent=consent, by=by)
 
     def broken_audit_row(self) -> int | None:
         """Return the first audit row that does not follow from the one before."""
@@ -241,13 +245,19 @@ class PlatformService:
         """Tell a peer of the Matchmaker Exchange of cases that it may know (B6)."""
         return matchmaking.disclose(self._platform, asker, chosen)
 
-    def matchmaking_questions(self, case_id: str, peers: Sequence[str]) -> list[PeerQuestion]:
-        """Return what peers are asked about a case (B6)."""
-        return matchmaking.questions(self._platform, case_id, peers)
+    def matchable(self, asker: str) -> pa.Table:
+        """Return columns of the cases that a peer may be told of (B6)."""
+        return matchmaking.matchable(self._platform, asker)
 
-    def put_matchmaker(self, peer: Matchmaker) -> None:
+    def matchmaking_questions(
+        self, case_id: str, peers: Sequence[str], by: str
+    ) -> list[PeerQuestion]:
+        """Return what peers are asked about a case (B6)."""
+        return matchmaking.questions(self._platform, case_id, peers, by)
+
+    def put_matchmaker(self, peer: Matchmaker, by: str) -> None:
         """Keep a server of the Matchmaker Exchange."""
-        matchmaking.put_matchmaker(self._platform, peer)
+        matchmaking.put_matchmaker(self._platform, peer, by)
 
     def matchmakers(self) -> list[Matchmaker]:
         """Return the servers of the Matchmaker Exchange that are known here."""

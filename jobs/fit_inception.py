@@ -62,6 +62,7 @@ def main(
     licence: Licence = "",
     attribution: Attribution = "",
     out: Annotated[Path | None, typer.Option(help="default: runs/images/NAME")] = None,
+    asked_by: Annotated[str, typer.Option(help="token over HTTP; then it waits for accept")] = "",
     settings: shell.Set = [],  # noqa: B006 - typer copies it
 ) -> None:
     from actors.trainers.inception import ImageTask
@@ -78,7 +79,7 @@ def main(
     shell.out_folder(folder)
     stored = stored_set(dataset, folder / DATA, name, persons, chosen)
     task = ImageTask(ImageSets.of(chosen).manifest(stored.name, stored.digest), found, chosen)
-    run = run_of(name, stored, task, fitted, bound)
+    run = run_of(name, stored, task, fitted, bound).model_copy(update={"asked_by": asked_by})
     if licence or attribution:
         stated = {"licence": licence or run.licence, "attribution": attribution or run.attribution}
         run = run.model_copy(update=stated)

@@ -27,6 +27,7 @@ from cluster.storage.blobs import BlobStore
 from cluster.storage.tokens import TokenReader
 from cluster.storage.trend_serving import TrendServing, TrendServingReader
 from serve_apps.http.application import Entrance, application, limits_of
+from serve_apps.http.reading import Reading
 from serve_apps.http.serving import HOST, TOKEN_FOLLOWS
 from serve_apps.prediction import api as prediction
 from serve_apps.prediction.models import Models
@@ -66,8 +67,9 @@ class BareCluster:
         self.network_service = NetworkService(settings)
         self.network = cast(Any, InProcess(self.network_service))
         self.services: dict[str, PlatformService] = {}
-        self.searcher = self.readers = CaseReaders(settings)
-        self.ontology = self.readers.ontology
+        readers = CaseReaders(settings)
+        self.searcher = self.readers = Reading(readers)
+        self.ontology = readers.ontology
         self.models = Models(BlobStore.of(settings))
         self._serving = TrendServingReader(settings.data_dir)
 

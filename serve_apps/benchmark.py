@@ -123,7 +123,7 @@ def _prepared(data: Path, source: Source, settings: Settings) -> Held:
     network = NetworkService(here)
     platform = PlatformService(PLATFORM, here)
     report, _ = platform.ingest(source)
-    platform.put_matchmaker(Matchmaker(peer_id=MATCHMAKER, agreed=True))
+    platform.put_matchmaker(Matchmaker(peer_id=MATCHMAKER, agreed=True), "benchmark")
     profile = PlatformProfile(platform_id=PLATFORM, person_years_at_risk=1e6)
     network.register(profile, platform.describe()[0])
     case_ids = [one.case_id for one in platform.list_cases("", 100).cases]

@@ -70,7 +70,11 @@ def fit_model(
     else:
         say("finished before: nothing is trained")
     listed = ask_registry(
-        task.settings, RegistryService.publish_images, bundle_bytes(bundle), MADE_BY
+        task.settings,
+        RegistryService.publish_images,
+        bundle_bytes(bundle),
+        run.asked_by or MADE_BY,
+        pending=bool(run.asked_by),
     )
     return bundle, listed
 

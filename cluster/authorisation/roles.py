@@ -3,6 +3,7 @@
 A cell says what a role gets of a route:
 
 - ``all``: everything.
+- ``whole``: everything, with a token of the whole cluster only.
 - ``own``: what belongs to the platform of the caller's token; a token that names no platform
   belongs to the whole cluster. What is foreign does not exist for the caller.
 - ``few``: a reduced answer, as the route's description says.
@@ -11,7 +12,7 @@ A cell says what a role gets of a route:
 
 from enum import StrEnum
 from importlib.resources import files
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 
 class Role(StrEnum):
@@ -24,7 +25,7 @@ class Role(StrEnum):
     PUBLIC = "public"
 
 
-Cell = Literal["all", "own", "few", "-"]
+Cell = Literal["all", "whole", "own", "few", "-"]
 Standing = Literal["core", "usual"]
 
 
@@ -45,7 +46,7 @@ def _read(text: str) -> dict[str, Rights]:
     roles = [Role(name) for name in header[3:]]
     table: dict[str, Rights] = {}
     for method, path, standing, *cells in rows:
-        if len(cells) != len(roles) or not {*cells} <= {"all", "own", "few", "-"}:
+        if len(cells) != len(roles) or not {*cells} <= {*get_args(Cell)}:
             text = f"the row of {method} {path} is not whole"
             raise ValueError(text)
         table[f"{method} {path}"] = Rights(
@@ -56,7 +57,8 @@ def _read(text: str) -> dict[str, Rights]:
 
 
 def _cell(text: str) -> Cell:
-    return "all" if text == "all" else "own" if text == "own" else "few" if text == "few" else "-"
+    cells: dict[str, Cell] = {one: one for one in get_args(Cell)}
+    return cells[text]
 
 
 RIGHTS: Final = _read(files("cluster.authorisation").joinpath(TABLE_FILE).read_text())

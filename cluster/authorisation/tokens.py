@@ -33,6 +33,13 @@ class TokenCard(Frozen):
     issued_at: float
     expires_at: float
     """Seconds since the epoch, UTC."""
+    root: str = ""
+    """First token of a line of rotations; empty where this is the first."""
+
+    @property
+    def line(self) -> str:
+        """What it has in common with the tokens that it was rotated to or from."""
+        return self.root or self.kid
 
 
 class StoredToken(Frozen):
@@ -60,13 +67,16 @@ class TokenIssued(Frozen):
     card: TokenCard
 
 
-def issue(order: TokenOrder, key: bytes, now: float) -> tuple[StoredToken, TokenIssued]:
+def issue(
+    order: TokenOrder, key: bytes, now: float, root: str = ""
+) -> tuple[StoredToken, TokenIssued]:
     """Draw a token: what is kept of it, and what its holder is told.
 
     Args:
         order: what it is for.
         key: of the cluster.
         now: seconds since the epoch.
+        root: line of the token that it follows.
 
     Raises:
         InputError: nobody holds a token of the public.
@@ -82,6 +92,7 @@ def issue(order: TokenOrder, key: bytes, now: float) -> tuple[StoredToken, Token
         holder=order.holder,
         issued_at=now,
         expires_at=now + order.days * DAY_S,
+        root=root,
     )
     stored = StoredToken(card=card, digest=digest_of(key, kid, secret))
     return stored, TokenIssued(token=f"{kid}.{secret}", card=card)

@@ -97,6 +97,8 @@ def record_batch(platform: Platform, events: pa.Table) -> EventsTaken:
     here = pa.array([platform.platform_id] * events.num_rows, pa.string())
     named = [name for name in events.column_names if name != "platform"]
     batch = events.select(named).append_column("platform", here)
+    if "parent_id" not in named:
+        batch = batch.append_column("parent_id", pa.nulls(events.num_rows, pa.string()))
     own = own_events(platform, batch)
     recorded = record_events(platform, own)
     is_own = np.asarray(pc.is_in(batch["case_id"], value_set=own["case_id"].combine_chunks()))

@@ -5,8 +5,13 @@ from cluster.flow.platform import Platform
 from cluster.storage import cases as case_rows
 from cluster.storage import journal
 
+OPERATOR = "operator"
+"""Who runs jobs on the cluster."""
 
-def set_consent(platform: Platform, case_id: str, *, state: str, consent: str) -> None:
+
+def set_consent(
+    platform: Platform, case_id: str, *, state: str, consent: str, by: str = OPERATOR
+) -> None:
     """Say whether an own case is active and may be shared, from this instant on.
 
     What is queued and not yet sent is held back by the gate, which reads this at each claim.
@@ -16,6 +21,7 @@ def set_consent(platform: Platform, case_id: str, *, state: str, consent: str) -
         case_id: of an own case.
         state: ``active`` or ``withdrawn``.
         consent: ``share`` or ``private``.
+        by: name of the token over HTTP, else whoever runs jobs.
 
     Raises:
         NotFound: the platform has no such case of its own.
@@ -23,10 +29,15 @@ def set_consent(platform: Platform, case_id: str, *, state: str, consent: str) -
     with platform.ledger.begin() as tx:
         case = case_rows.get_case(tx, case_id)
         if case is None or case.origin != platform.platform_id:
-            what = f"there is no case {case_id}"
+            what = "the platform has no such case of its own"
             raise NotFound(what, platform.platform_id, "Give the id that its phenopacket has.")
         case_rows.set_state(tx, case_id, state=state, consent=consent)
-        facts = {"case": platform.shared_id(case_id, "audit"), "state": state, "consent": consent}
+        facts = {
+            "case": platform.shared_id(case_id, "audit"),
+            "state": state,
+            "consent": consent,
+            "by": by,
+        }
         journal.append_audit(tx, platform.clock.now(), "consent", facts)
 
 

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cluster.case.case import read_case
 from cluster.case.redaction import redact
@@ -31,6 +32,8 @@ SAME: Final = 40
 """Cases of one gene or disorder that are looked at."""
 CODES_MAX: Final = 20
 """Genes, and disorders, of one question that are looked for."""
+COUNTED: Final = ("terms", "excluded", "genes", "disease_id")
+"""Columns of which a server of the exchange tells the numbers."""
 CHOSEN: Final = 3 * RESULTS
 """Cases of one platform that it is asked about; some may not be told."""
 
@@ -106,13 +109,26 @@ def disclose(platform: Platform, asker: str, chosen: Mapping[str, float]) -> lis
     ]
 
 
-def questions(platform: Platform, case_id: str, peers: Sequence[str]) -> list[PeerQuestion]:
+def matchable(platform: Platform, asker: str) -> pa.Table:
+    """Return columns of the cases that a peer may be told of; none without an agreement."""
+    with platform.ledger.begin() as tx:
+        is_agreed = matchmakers.is_agreed(tx, asker)
+        may_be_told = case_rows.shareable_ids(tx, platform.platform_id) if is_agreed else set()
+    held = platform.index.columns(["case_id", *COUNTED])
+    kept = pa.array(sorted(may_be_told), pa.string())
+    return held.filter(pc.is_in(held["case_id"], value_set=kept)).select(list(COUNTED))
+
+
+def questions(
+    platform: Platform, case_id: str, peers: Sequence[str], by: str
+) -> list[PeerQuestion]:
     """Return what peers are asked about an own case, and write that they are.
 
     Args:
         platform: the case's home.
         case_id: of an own case whose consent is given.
         peers: ids; none for all that have an agreement and an address.
+        by: name of the token.
 
     Raises:
         NotFound: the platform has no such case of its own.
@@ -136,7 +152,7 @@ def questions(platform: Platform, case_id: str, peers: Sequence[str]) -> list[Pe
             raise InputError(what, "peers", f"Those that can be asked: {', '.join(known)}.")
         asked = [known[name] for name in peers or known]
         names = {one.peer_id: platform.shared_id(case_id, one.peer_id) for one in asked}
-        facts = {"peers": sorted(names), "cases": sorted(names.values())}
+        facts = {"peers": sorted(names), "cases": sorted(names.values()), "by": by}
         journal.append_audit(tx, platform.clock.now(), "disclosure attempted", facts)
     return [
         PeerQuestion(
@@ -154,11 +170,11 @@ def _may_be_told(platform: Platform, case: StoredCase) -> bool:
     return is_own and (case.state, case.consent) == ("active", "share")
 
 
-def put_matchmaker(platform: Platform, peer: Matchmaker) -> None:
+def put_matchmaker(platform: Platform, peer: Matchmaker, by: str) -> None:
     """Keep a peer, and write that its agreement was given or ended."""
     with platform.ledger.begin() as tx:
         matchmakers.put_matchmaker(tx, peer)
-        facts = {"peer": peer.peer_id, "agreed": peer.agreed}
+        facts = {"peer": peer.peer_id, "agreed": peer.agreed, "by": by}
         journal.append_audit(tx, platform.clock.now(), "matchmaker agreement", facts)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -22,7 +23,15 @@ M = TypeVar("M", bound=BaseModel)
 PAGE_MAX = 200
 
 
-def add_case(platform: Platform, document: bytes, caller: str, key: str) -> CaseAdded:
+@dataclass(frozen=True)
+class Command:
+    """Who gives a command, and the key that tells its repeats; an empty one tells none."""
+
+    caller: str
+    key: str
+
+
+def add_case(platform: Platform, document: bytes, command: Command, consent: str) -> CaseAdded:
     """Take in a phenopacket: durable first, then findable (S310, S400).
 
     The same case again changes nothing; an own case with other content is a new revision.
@@ -30,8 +39,8 @@ def add_case(platform: Platform, document: bytes, caller: str, key: str) -> Case
     Args:
         platform: whose case it will be.
         document: JSON.
-        caller: name of the token.
-        key: of this command; with an empty one the case's own id and content tell repeats.
+        command: without a key the case's own id and content tell repeats.
+        consent: of a new case, ``share`` or ``private``; a known one keeps its own.
 
     Raises:
         CaseInvalid: it is no readable phenopacket.
@@ -42,7 +51,7 @@ def add_case(platform: Platform, document: bytes, caller: str, key: str) -> Case
 
     def effect(tx: Connection) -> CaseAdded:
         taken = [(one.case, one.category) for one in intake.cases]
-        counts = case_rows.put_cases(tx, taken, origin=platform.platform_id)
+        counts = case_rows.put_cases(tx, taken, origin=platform.platform_id, consent=consent)
         stored = case_rows.get_case(tx, case.case_id)
         return CaseAdded(
             case_id=case.case_id,
@@ -52,14 +61,14 @@ def add_case(platform: Platform, document: bytes, caller: str, key: str) -> Case
             findings=tuple(intake.findings),
         )
 
-    made = _once(platform, ("case", caller, key), sha256(document), CaseAdded, effect)
+    made = _once(platform, command, sha256(document), CaseAdded, effect)
     project(platform)
     return made
 
 
 def _once(
     platform: Platform,
-    command: tuple[str, str, str],
+    command: Command,
     digest: str,
     answer: type[M],
     effect: Callable[[Connection], M],
@@ -69,8 +78,7 @@ def _once(
     Raises:
         Conflict: the key came before with another content.
     """
-    verb, caller, key = command
-    owner = f"{verb} {caller}"
+    owner, key = f"{answer.__name__} {command.caller}", command.key
     with platform.ledger.begin() as tx:
         done = journal.answer_of(tx, owner, key) if key else None
         if done is not None and done.body_digest != digest:

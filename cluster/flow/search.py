@@ -245,11 +245,11 @@ def asked_like(platform: Searchable, query: CaseQuery) -> CaseQuery:
         raise InputError(what, "query", "Give one of them.")
     found = platform.index.rows([query.like or ""])
     if not found.num_rows:
-        what = f"there is no case {query.like}"
+        what = "there is no such case"
         raise NotFound(what, platform.platform_id)
     profiles = profiles_of(found, platform.ontology)
     if not len(profiles.observed.rows):
-        what = f"no sign of the case {query.like} is known"
+        what = "no sign of the case is known"
         raise InputError(what, platform.platform_id, "Name a case with observed terms, or terms.")
     named = platform.ontology.ids_of
     return query.model_copy(

@@ -42,15 +42,19 @@ class Added(NamedTuple):
 
 
 def put_cases(
-    tx: Connection, taken: Iterable[tuple[Case, str]], *, origin: str, state: str = "active"
+    tx: Connection,
+    taken: Iterable[tuple[Case, str]],
+    *,
+    origin: str,
+    state: str = "active",
+    consent: str = "share",
 ) -> Added:
-    """Store cases with their categories; a known id with another document is a new revision."""
+    """Store cases with their categories; a known id with another document is a new revision.
+
+    State and consent are those of new cases; known ones keep their own.
+    """
     taken = list(taken)
-    known: dict[str, Row[Any]] = {}
-    for start in range(0, len(taken), IDS_AT_ONCE):
-        ids = [case.case_id for case, _ in taken[start : start + IDS_AT_ONCE]]
-        rows = tx.execute(select(cases).where(cases.c.case_id.in_(ids)))
-        known |= {row.case_id: row for row in rows}
+    known = _known(tx, [case.case_id for case, _ in taken])
     seq = tx.execute(select(func.max(cases.c.seq))).scalar() or 0
     fresh: list[dict[str, object]] = []
     documents: list[dict[str, object]] = []
@@ -74,7 +78,7 @@ def put_cases(
                 "digest": case.digest,
                 "origin": origin,
                 "state": old.state if old is not None else state,
-                "consent": old.consent if old is not None else "share",
+                "consent": old.consent if old is not None else consent,
                 "disease_id": disease.id if disease else None,
                 "disease_label": disease.label if disease else "",
                 "category": category,
@@ -96,6 +100,15 @@ def put_cases(
         tx.execute(write.on_conflict_do_update(index_elements=["case_id"], set_=changed), fresh)
         tx.execute(insert(revisions), documents)
     return Added(len(fresh) - n_revised, n_revised, n_unchanged)
+
+
+def _known(tx: Connection, case_ids: Sequence[str]) -> dict[str, Row[Any]]:
+    found: dict[str, Row[Any]] = {}
+    for start in range(0, len(case_ids), IDS_AT_ONCE):
+        ids = case_ids[start : start + IDS_AT_ONCE]
+        rows = tx.execute(select(cases).where(cases.c.case_id.in_(ids)))
+        found |= {row.case_id: row for row in rows}
+    return found
 
 
 def _stored(*where: Any) -> Any:  # noqa: ANN401 - SQLAlchemy conditions

@@ -46,6 +46,8 @@ class ImageRun(BaseModel):
     changelog: str
     begun_at: float
     """Seconds since 1970 UTC."""
+    asked_by: str = ""
+    """Token that asked over HTTP; such a model waits until an operator accepts it."""
 
 
 def open_run(folder: Path, run: ImageRun) -> ImageRun:

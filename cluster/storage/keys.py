@@ -33,7 +33,12 @@ def load_keys(folder: Path) -> PlatformKeys:
 
 def load_token_key(data_dir: Path) -> bytes:
     """Read the key under which the digests of tokens are made, a random one the first time."""
-    return _secret(data_dir / "network" / "token.key")
+    return _secret(token_key_path(data_dir))
+
+
+def token_key_path(data_dir: Path) -> Path:
+    """Return where the network's actor, and nobody else, keeps that key."""
+    return data_dir / "network" / "token.key"
 
 
 def _secret(path: Path) -> bytes:

@@ -69,6 +69,12 @@ def put_link(tx: Connection, source: str, target: str, *, agreed: bool) -> None:
     )
 
 
+def has_link(tx: Connection, source: str, target: str) -> bool:
+    """Say whether there is a link one way."""
+    chosen = select(links.c.agreed).where(links.c.source == source, links.c.target == target)
+    return tx.execute(chosen).first() is not None
+
+
 def get_links(tx: Connection) -> list[tuple[str, str, bool]]:
     """Return (from, to, agreed) of every link, sorted."""
     rows = tx.execute(select(links).order_by(links.c.source, links.c.target))

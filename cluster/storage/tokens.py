@@ -10,7 +10,7 @@ from sqlalchemy.dialects.sqlite import insert
 from cluster.authorisation.tokens import StoredToken, TokenCard, is_good, split_token
 from cluster.clock import Clock
 from cluster.errors import StoreUnavailable
-from cluster.storage.keys import load_token_key
+from cluster.storage.keys import token_key_path
 from cluster.storage.tables import tokens
 
 NETWORK_LEDGER = Path("network") / "ledger.sqlite"
@@ -28,10 +28,13 @@ def get_tokens(tx: Connection) -> list[StoredToken]:
     return [_stored(row.card, row.digest) for row in tx.execute(chosen)]
 
 
-def revoke_token(tx: Connection, kid: str, now: float) -> bool:
-    """End a token; says whether there was one."""
-    there = (tokens.c.kid == kid) & tokens.c.revoked_at.is_(None)
-    return tx.execute(update(tokens).where(there).values(revoked_at=now)).rowcount > 0
+def revoke_line(tx: Connection, kid: str, now: float) -> bool:
+    """End a token and all that were rotated from it or to it; says whether there was one."""
+    alive = [one.card for one in get_tokens(tx)]
+    line = next((one.line for one in alive if one.kid == kid), None)
+    ended = [one.kid for one in alive if one.line == line]
+    tx.execute(update(tokens).where(tokens.c.kid.in_(ended)).values(revoked_at=now))
+    return bool(ended)
 
 
 def _stored(card: str, digest: str) -> StoredToken:
@@ -56,13 +59,14 @@ class TokenReader:
             StoreUnavailable: there is no such ledger yet.
         """
         path = data_dir / NETWORK_LEDGER
-        self._key, self._clock = load_token_key(data_dir), clock
+        self._clock = clock
         try:
+            self._key = token_key_path(data_dir).read_bytes()
             self._ledger = sqlite3.connect(
                 f"{path.as_uri()}?mode=ro", uri=True, check_same_thread=False, isolation_level=None
             )
             self._read()
-        except sqlite3.OperationalError as error:
+        except (OSError, sqlite3.OperationalError) as error:
             what = f"the network's ledger cannot be read: {error}"
             raise StoreUnavailable(what, path.name, "Start the cluster's actors first.") from None
 

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query, Request
 from fastapi import Path as InPath
 from pydantic import Field, model_validator
 
-from cluster.authorisation.roles import Role
 from cluster.clock import SystemClock
 from cluster.contracts.diagnosis import Acceptance
 from cluster.contracts.image_models import (
@@ -32,7 +31,7 @@ from serve_apps.diagnosis.diseases import Diseases
 from serve_apps.diagnosis.ports import DiagnosisPorts
 from serve_apps.diagnosis.public import BYTES, PublicFolder
 from serve_apps.diagnosis.uploads import ENDINGS, Uploads, upload_body
-from serve_apps.http.guard import caller_of
+from serve_apps.http.guard import caller_of, is_of_the_whole
 from serve_apps.http.problems import Refused
 
 LABELS_MAX: Final = 1000
@@ -128,10 +127,12 @@ def _add_listing(made: APIRouter, ports: DiagnosisPorts, diseases: Diseases) -> 
         """
         if state in PUBLIC:
             models = folder.models()
-        elif caller_of(request).role is Role.OPERATOR:
+        elif is_of_the_whole(caller_of(request)):
             models = await ports.registry.model_list("", "", (state,))
         else:
-            raise Refused(403, "only an operator sees what waits or was refused")
+            raise Refused(
+                403, "only an operator of the whole cluster sees what waits or was refused"
+            )
         found = [
             one
             for one in models.models

@@ -20,11 +20,12 @@ class RegistryPort(Protocol):
 class TrainingPort(Protocol):
     """Runs trainings as jobs of the cluster."""
 
-    async def submit(self, order: TrainingOrder, by: str) -> TrainingRun:
-        """Begin a run.
+    async def submit(self, run: str, order: TrainingOrder, by: str) -> TrainingRun:
+        """Begin a run under a name; one that was begun under it is returned.
 
         Raises:
             StoreUnavailable: the cluster takes no jobs.
+            Conflict: what was begun under the name is another order.
         """
         ...
 

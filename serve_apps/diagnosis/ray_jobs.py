@@ -1,7 +1,6 @@
 """Training runs as jobs of Ray, which keeps them going, says how far they are, and their output."""
 
 import asyncio
-import secrets
 import shlex
 import sys
 from functools import cached_property
@@ -12,7 +11,8 @@ import ray
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
 from cluster.contracts.diagnosis import TrainingOrder, TrainingRun
-from cluster.errors import StoreUnavailable
+from cluster.errors import Conflict, StoreUnavailable
+from cluster.ids import sha256
 from cluster.settings import PREFIX, Settings
 from cluster.storage.files import write_durably
 
@@ -47,25 +47,37 @@ class RayJobs:
         except (ConnectionError, RuntimeError, ValueError):
             raise StoreUnavailable(what, remedy=remedy) from None
 
-    async def submit(self, order: TrainingOrder, by: str) -> TrainingRun:
-        """Begin a run."""
-        return await asyncio.to_thread(self._submit, order, by)
+    async def submit(self, run: str, order: TrainingOrder, by: str) -> TrainingRun:
+        """Begin a run under a name; one that was begun under it is returned."""
+        return await asyncio.to_thread(self._submit, run, order, by)
 
     async def runs(self) -> list[TrainingRun]:
         """Return the runs that the cluster remembers, the last first."""
         return await asyncio.to_thread(self._runs)
 
-    def _submit(self, order: TrainingOrder, by: str) -> TrainingRun:
-        run = f"train-{secrets.token_hex(6)}"
+    def _submit(self, run: str, order: TrainingOrder, by: str) -> TrainingRun:
         folder = self._settings.data_dir / FOLDER / run
-        client = self._client
-        folder.mkdir(parents=True)
+        client, digest = self._client, sha256(order.model_dump_json())
+        for job in client.list_jobs():
+            if job.submission_id == run:
+                if (job.metadata or {}).get("order") != digest:
+                    what = "this idempotency key came before with another order"
+                    remedy = "Draw a new key for a new run."
+                    raise Conflict(what, "Idempotency-Key", remedy)
+                return _run_of(job)
+        folder.mkdir(parents=True, exist_ok=True)
         write_durably(folder / CONFIG, order.config.model_dump_json(indent=1).encode())
         texts = self._settings.texts()
         client.submit_job(
-            entrypoint=shlex.join(command_of(order, folder)),
+            entrypoint=shlex.join(command_of(order, folder, by)),
             submission_id=run,
-            metadata={"kind": KIND, "name": order.name, "data_set": order.data_set, "by": by},
+            metadata={
+                "kind": KIND,
+                "name": order.name,
+                "data_set": order.data_set,
+                "by": by,
+                "order": digest,
+            },
             runtime_env={"env_vars": {f"{PREFIX}{one.upper()}": texts[one] for one in texts}},
         )
         return _run_of(client.get_job_info(run))
@@ -76,12 +88,13 @@ class RayJobs:
         return [_run_of(one) for one in ordered]
 
 
-def command_of(order: TrainingOrder, folder: Path) -> list[str]:
+def command_of(order: TrainingOrder, folder: Path, by: str) -> list[str]:
     """Return the words of the command of a run.
 
     Args:
         order: what is asked for.
         folder: of the run, with its configuration; all nodes must reach it.
+        by: name of the token; what it trains waits for an operator.
     """
     given = {
         "dataset": order.data_set,
@@ -90,6 +103,7 @@ def command_of(order: TrainingOrder, folder: Path) -> list[str]:
         "licence": order.licence,
         "config": str(folder / CONFIG),
         "out": str(folder),
+        "asked-by": by,
     }
     return [
         *(sys.executable, "-m", "jobs.fit_inception"),

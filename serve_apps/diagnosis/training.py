@@ -1,17 +1,19 @@
 """Routes of training runs: each is a job of the cluster, `jobs.fit_inception` (C2, C9)."""
 
 import asyncio
+import secrets
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Body, Request
 
 from cluster.contracts.diagnosis import TrainingOrder, TrainingRun
 from cluster.errors import NotFound
+from cluster.ids import key_of
 from cluster.settings import Settings
 from cluster.storage.image_sets import ImageSets
 from serve_apps.diagnosis.examples import TRAINING
 from serve_apps.diagnosis.ports import DiagnosisPorts
-from serve_apps.http.guard import caller_of
+from serve_apps.http.guard import Key, caller_of
 from serve_apps.http.problems import Refused
 
 RUNS_MAX: Final = 4
@@ -24,15 +26,23 @@ def add_training(made: APIRouter, ports: DiagnosisPorts) -> None:
 
     @made.post("/training-runs", status_code=202)
     async def begin(
-        request: Request, order: Annotated[TrainingOrder, Body(openapi_examples=TRAINING)]
+        request: Request,
+        order: Annotated[TrainingOrder, Body(openapi_examples=TRAINING)],
+        key: Key = "",
     ) -> TrainingRun:
-        """Begin to train a model on a stored set of images; it is listed when it has succeeded."""
+        """Begin to train a model on a stored set of images.
+
+        When it has succeeded it waits in the list until an operator accepts it.
+        """
         await asyncio.to_thread(_check_set, order.data_set, ports.settings)
-        open_runs = [one for one in await ports.training.runs() if one.ended_at is None]
+        by = caller_of(request).name
+        run = f"train-{key_of(by, key)[:12] if key else secrets.token_hex(6)}"
+        known = await ports.training.runs()
+        open_runs = [one for one in known if one.ended_at is None and one.run != run]
         if len(open_runs) >= RUNS_MAX:
             headers = {"Retry-After": str(COME_AGAIN_S)}
             raise Refused(503, f"{RUNS_MAX} training runs have not ended", headers=headers)
-        return await ports.training.submit(order, caller_of(request).name)
+        return await ports.training.submit(run, order, by)
 
     @made.get("/training-runs")
     async def list_runs() -> list[TrainingRun]:

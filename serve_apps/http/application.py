@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
+from cluster.authorisation.roles import Role, rights_of
 from cluster.settings import Settings
 from serve_apps.http import problems
 from serve_apps.http.door import Check, Door, Limits
@@ -17,7 +18,7 @@ REFUSALS: Mapping[int | str, dict[str, Any]] = {
         "description": problems.HTTP_CODES[status],
         "content": {problems.PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    for status in (400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 503)
+    for status in (400, 401, 403, 404, 405, 408, 409, 413, 414, 415, 422, 429, 431, 503)
 }
 """What any route may answer beside its own."""
 
@@ -82,7 +83,16 @@ def _describe(app: FastAPI) -> None:
             parts = schema.setdefault("components", {})
             parts.setdefault("schemas", {})["Problem"] = problems.SCHEMA
             parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-            schema["security"] = [{"token": []}, {}]
+            parts["securitySchemes"]["peer"] = {
+                "type": "apiKey",
+                "in": "header",
+                "name": "X-Auth-Token",
+            }
+            for path, methods in schema["paths"].items():
+                for method, operation in methods.items():
+                    is_open = rights_of(method.upper(), path).cells[Role.PUBLIC] != "-"
+                    ways: list[dict[str, list[str]]] = [{"token": []}, {"peer": []}]
+                    operation["security"] = ways + ([{}] if is_open else [])
         found: dict[str, Any] = app.openapi_schema or {}
         return found
 

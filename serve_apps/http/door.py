@@ -16,7 +16,7 @@ from cluster.authorisation.limits import RateLimit
 from cluster.authorisation.roles import Role
 from cluster.authorisation.tokens import TokenCard
 from cluster.settings import Settings
-from serve_apps.http.problems import Refused, of_refusal
+from serve_apps.http.problems import Refused, logger, of_refusal, unforeseen
 
 HEADERS_MAX: Final = 100
 HEADER_BYTES_MAX: Final = 16 << 10
@@ -24,6 +24,7 @@ ADDRESS_BYTES_MAX: Final = 4 << 10
 BAD_TOKENS_A_MINUTE: Final = 10
 PUBLIC_BURST: Final = 30
 """Calls at once without a token, after a rest: a device that begins asks some ten times."""
+CACHE: Final = b"cache-control"
 ALWAYS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -74,9 +75,15 @@ class Door:
             await self._app(scope, receive, send)
             return
 
+        begun = False
+
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *ALWAYS]
+                given = message.get("headers", ())
+                own = () if any(n.lower() == CACHE for n, _ in given) else ((CACHE, b"no-store"),)
+                message["headers"] = [*given, *own, *ALWAYS]
+                nonlocal begun
+                begun = True
             await send(message)
 
         try:
@@ -86,7 +93,13 @@ class Door:
             return
         scope.setdefault("state", {})["caller"] = caller
         scope["root_path"] = ""  # routes are named in full, wherever Serve puts the application
-        await self._app(scope, receive, sent)
+        try:
+            await self._app(scope, receive, sent)
+        except Exception as error:
+            # Told by its kind only: who else would log it would log what was sent as well.
+            logger.error("%s", type(error).__name__)
+            if not begun:
+                await unforeseen(error)(scope, receive, sent)
 
     def _caller(self, scope: Scope) -> Caller:
         headers: list[tuple[bytes, bytes]] = scope["headers"]
@@ -102,18 +115,16 @@ class Door:
         if token is None:
             _allow(self._limits.public, address, now)
             return Caller(Role.PUBLIC, "", address)
-        if self._limits.bad.is_spent(address, now):
-            raise _too_often(60.0 / BAD_TOKENS_A_MINUTE)
         card = self._check(token)
         if card is None:
-            self._limits.bad.wait_s(address, now)
+            _allow(self._limits.bad, address, now)
             raise Refused(
                 401,
                 "the token is unknown, has expired or was revoked",
                 code="token_invalid",
                 headers={"WWW-Authenticate": "Bearer"},
             )
-        _allow(self._limits.known, card.kid, now)
+        _allow(self._limits.known, card.line, now)
         return Caller(card.role, card.platform, card.kid)
 
 

@@ -5,11 +5,12 @@ what must never be shed (withdrawal, revocation, health) is answered beside a fu
 that a caller without rights takes none.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import Request, Response
+from fastapi import Header, Request, Response
 from fastapi.routing import APIRoute
 from pydantic_core import from_json
 from starlette.types import Message, Receive
@@ -21,6 +22,12 @@ from serve_apps.http.problems import Refused
 BODY_BYTES_MAX: Final = 64 << 10
 """Of a body whose route says no other limit (``body_limit``)."""
 RETRY_AFTER_S: Final = 1
+BODY_S: Final = 10.0
+BYTES_A_SECOND: Final = 1 << 20
+"""A body may take so many seconds, and a second more for so many bytes that it may have."""
+Key = Annotated[
+    str, Header(alias="Idempotency-Key", max_length=200, description="names this command")
+]
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -70,11 +77,17 @@ class GuardedRequest(Request):
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if not length.isdigit() or int(length) > most:
             raise _too_large(most)
-        left = most
+        left, is_whole = most, False
+        end = asyncio.get_running_loop().time() + BODY_S + most / BYTES_A_SECOND
 
         async def bounded() -> Message:
-            nonlocal left
-            message = await receive()
+            nonlocal left, is_whole
+            try:
+                async with asyncio.timeout_at(None if is_whole else end):
+                    message = await receive()
+            except TimeoutError:
+                raise Refused(408, "the body did not come in time") from None
+            is_whole = not message.get("more_body", False)
             left -= len(message.get("body", b""))
             if left < 0:
                 raise _too_large(most)
@@ -139,6 +152,8 @@ def refuse(caller: Caller, cell: Cell, platform: str | None) -> None:
             headers = {"WWW-Authenticate": "Bearer"}
             raise Refused(401, "this route needs a token", headers=headers)
         raise Refused(403, f"the role {caller.role} may not use this route")
+    if cell == "whole" and caller.platform:
+        raise Refused(403, "this needs a token of the whole cluster")
     if cell == "own" and platform is not None and not owns(caller, platform):
         raise Refused(404, "there is nothing here")
 
@@ -146,6 +161,11 @@ def refuse(caller: Caller, cell: Cell, platform: str | None) -> None:
 def owns(caller: Caller, platform: str) -> bool:
     """Say whether what belongs to a platform belongs to a caller."""
     return caller.role is not Role.PUBLIC and caller.platform in ("", platform)
+
+
+def is_of_the_whole(caller: Caller) -> bool:
+    """Say whether a caller is an operator of the whole cluster."""
+    return caller.role is Role.OPERATOR and not caller.platform
 
 
 def caller_of(request: Request) -> Caller:

@@ -26,6 +26,7 @@ STATUS: Final[Mapping[str, int]] = {
     "image_set_refused": 422,
     "weights_invalid": 422,
     "model_refused": 422,
+    "mme_refused": 422,
     "policy_refused": 403,
     "not_found": 404,
     "conflict": 409,
@@ -64,6 +65,9 @@ SCHEMA: Final[Mapping[str, object]] = {
         "code": {"type": "string", "description": "stable; docs/errors has a page for each"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
+        "message": {"type": "string", "description": "as title, where some standards look for it"},
+        "name": {"type": "string", "description": "kind of an unforeseen error"},
+        "n_errors": {"type": "integer"},
         "where": {"type": "string", "description": "place of the fault"},
         "remedy": {"type": "string", "description": "what to do"},
         "errors": {
@@ -125,16 +129,21 @@ def of_error(error: DazzleError) -> Response:
 def of_faults(faults: Sequence[Any]) -> Response:
     """Make an answer of pydantic's faults: places and rules, without what was sent."""
     errors = [
-        {"where": ".".join(map(str, one["loc"])), "what": _rule(one)}
-        for one in faults[:FAULTS_SHOWN]
+        {"where": _place(one), "what": str(one["msg"])[:200]} for one in faults[:FAULTS_SHOWN]
     ]
     title = "the request does not have the form that is described"
     return problem(422, "body_invalid", title, errors=errors, n_errors=len(faults))
 
 
-def _rule(fault: Mapping[str, Any]) -> str:
-    """Return what a fault says, but for texts that a validator made of the value itself."""
-    return str(fault["msg"])[:200]
+def _place(fault: Any) -> str:  # noqa: ANN401 - a dictionary of pydantic
+    """Return where a fault is; the name of a key that nobody asked for is the caller's own word."""
+    parts = fault["loc"][:-1] if fault["type"] == "extra_forbidden" else fault["loc"]
+    return ".".join(map(str, parts))
+
+
+def unforeseen(error: Exception) -> Response:
+    """Make an answer of what should not happen."""
+    return problem(500, "fault", "this should not have happened", name=type(error).__name__)
 
 
 def install(app: FastAPI) -> None:
@@ -152,15 +161,13 @@ def install(app: FastAPI) -> None:
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         return of_faults(error.errors())
 
+    @app.exception_handler(Exception)
+    async def broken(_: Request, error: Exception) -> Response:
+        return unforeseen(error)
+
     @app.exception_handler(HTTPException)
     async def plain(_: Request, error: HTTPException) -> Response:
         status = error.status_code
         code = HTTP_CODES.get(status, "error")
         title = "there is nothing here" if status == 404 else str(error.detail)
         return problem(status, code, title, error.headers)
-
-    @app.exception_handler(Exception)
-    async def unforeseen(request: Request, error: Exception) -> Response:
-        place = request.scope.get("route")
-        logger.error("%s at %s", type(error).__name__, getattr(place, "path", "?"))
-        return problem(500, "fault", "this should not have happened", name=type(error).__name__)

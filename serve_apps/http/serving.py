@@ -60,6 +60,7 @@ def served(
         port: of HTTP; on the loopback address, but where ``fast`` is set.
         fast: let HAProxy stand before the replicas.
     """
+    os.environ["FORWARDED_ALLOW_IPS"] = ""  # callers do not name their own address
     os.environ |= {f"{PREFIX}{name.upper()}": text for name, text in settings.texts().items()}
     if fast:
         os.environ |= FAST

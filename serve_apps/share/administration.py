@@ -1,11 +1,12 @@
 """Routes of operators: platforms, links and tokens (S100, S200, S900, B9)."""
 
 from importlib.metadata import version
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 
 from cluster.authorisation.roles import Role
-from cluster.authorisation.tokens import TokenCard, TokenIssued, TokenOrder
+from cluster.authorisation.tokens import DAYS_MAX, TokenCard, TokenIssued, TokenOrder
 from cluster.contracts.share import Agreed, Info, Link, PlatformPut, PlatformRow
 from cluster.contracts.sharing import PlatformProfile, PlatformTag
 from cluster.errors import NotFound
@@ -14,11 +15,14 @@ from serve_apps.http.guard import caller_of, owns
 from serve_apps.http.problems import Refused
 from serve_apps.share.ports import SharePorts
 
+Days = Annotated[float, Query(gt=0, le=DAYS_MAX, allow_inf_nan=False)]
+
 
 def add_administration(made: APIRouter, ports: SharePorts) -> None:
     """Add the routes to those of the share application."""
     _add_info(made, ports)
     _add_platforms(made, ports)
+    _add_links(made, ports)
     _add_tokens(made, ports)
 
 
@@ -36,6 +40,8 @@ def _add_platforms(made: APIRouter, ports: SharePorts) -> None:
     ) -> list[PlatformRow]:
         """List the platforms, filtered by facets of their tags; tags are shown to operators."""
         shows_tags = request.state.cell == "all"
+        if not shows_tags and (region or speciality):
+            raise Refused(403, "only who sees tags may filter by them")
         return [
             PlatformRow(
                 platform_id=tag.profile.platform_id,
@@ -67,6 +73,8 @@ def _add_platforms(made: APIRouter, ports: SharePorts) -> None:
         )
         return await ports.network.register(profile, key)
 
+
+def _add_links(made: APIRouter, ports: SharePorts) -> None:
     @made.get("/links")
     async def list_links() -> list[Link]:
         """List who is interconnected with whom, and whether they have an agreement."""
@@ -74,13 +82,19 @@ def _add_platforms(made: APIRouter, ports: SharePorts) -> None:
         return [Link(source=a, target=b, agreed=agreed) for a, b, agreed in found]
 
     @made.put("/links/{platform}/{peer}")
-    async def put_link(platform: str, peer: str, agreed: Agreed) -> list[Link]:
-        """Interconnect two platforms, both ways; without an agreement no case goes."""
+    async def put_link(request: Request, platform: str, peer: str, agreed: Agreed) -> list[Link]:
+        """Interconnect two platforms; a case goes only where both agree.
+
+        A token of the whole cluster speaks for both, one of a platform for that platform.
+        """
         there = {tag.profile.platform_id for tag in await ports.network.tags()}
         if not {platform, peer} <= there or platform == peer:
             what = "a link needs two registered platforms"
             raise NotFound(what, remedy="Register both first.")
-        await ports.network.link(platform, peer, agreed.agreed)
+        if caller_of(request).platform:
+            await ports.network.agree(platform, peer, agreed.agreed)
+        else:
+            await ports.network.link(platform, peer, agreed.agreed)
         for one in (platform, peer):
             where = await ports.platform(one)
             await where.set_peers(await ports.network.peers(one))
@@ -104,18 +118,17 @@ def _add_tokens(made: APIRouter, ports: SharePorts) -> None:
         return [one for one in await ports.network.token_cards() if owns(caller, one.platform)]
 
     @made.post("/tokens/{kid}/rotation")
-    async def rotate(request: Request, kid: str, days: float = 90) -> TokenIssued:
-        """Issue a token like another one, which stays good until it expires or is revoked.
+    async def rotate(request: Request, kid: str, days: Days = DAYS_MAX) -> TokenIssued:
+        """Issue the token that follows one, which stays good until it expires.
 
         Who is no operator rotates the token that the call is made with.
         """
-        old = await _known(request, ports, kid)
-        order = TokenOrder(role=old.role, holder=old.holder, platform=old.platform, days=days)
-        return await ports.network.issue_token(order)
+        await _known(request, ports, kid)
+        return await ports.network.rotate_token(kid, days)
 
     @made.delete("/tokens/{kid}", status_code=204)
     async def revoke(request: Request, kid: str) -> None:
-        """End a token at once."""
+        """End a token at once, with all that were rotated from it or to it."""
         await _known(request, ports, kid)
         await ports.network.revoke_token(kid)
 

@@ -1,10 +1,9 @@
 """Routes of sharing: platforms, cases, searches, accesses, decisions and deliveries (A1-A12)."""
 
-import io
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import pyarrow as pa
-from fastapi import APIRouter, Body, Header, Query, Request, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
@@ -22,12 +21,12 @@ from cluster.contracts.share import (
 from cluster.contracts.sharing import DecisionRecord, DeliveryStatus, RelatedItem
 from cluster.errors import EventInvalid
 from cluster.flow.query import CaseQuery, SearchAnswer
-from cluster.ids import canonical_json
 from serve_apps.http.application import router
-from serve_apps.http.guard import body_limit, caller_of, not_json
+from serve_apps.http.guard import Key, body_limit, caller_of, not_json
 from serve_apps.share.administration import add_administration
+from serve_apps.share.arrow_events import read_stream
 from serve_apps.share.examples import CASE, EVENT_BATCH, QUERY
-from serve_apps.share.forms import FHIR, answer_in, phenopacket_of
+from serve_apps.share.forms import FHIR, answer_in, phenopacket_of, written
 from serve_apps.share.matchmaking import add_matchmaking
 from serve_apps.share.ports import SharePorts
 
@@ -42,9 +41,6 @@ IN_BOTH_FORMS: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {FHIR: {"schema": {"type": "object"}}}}
 }
 
-Key = Annotated[
-    str, Header(alias="Idempotency-Key", max_length=200, description="names this command")
-]
 Limit = Annotated[int, Query(ge=1, le=200, description="rows of a page")]
 
 
@@ -64,16 +60,21 @@ def _add_cases(made: APIRouter, ports: SharePorts) -> None:
     body = {"requestBody": {"required": True, "content": kinds}}
 
     @made.post(ONE + "/cases", openapi_extra=body_limit(CASE_MIB) | body)
-    async def add_case(request: Request, platform: str, key: Key = "") -> CaseAdded:
+    async def add_case(
+        request: Request,
+        platform: str,
+        consent: Literal["share", "private"] = "private",
+        key: Key = "",
+    ) -> CaseAdded:
         """Add a case, a GA4GH Phenopacket 2.0 or a FHIR R4 Bundle; durable before the answer.
 
-        The same content again changes nothing; other content under the same id is a new revision.
+        The same content again changes nothing; other content under the same id is a new revision,
+        which keeps its consent. A new case is private, unless `consent` says that it may be shared.
         """
         content = await request.json()
         packet, findings = phenopacket_of(request, content)
         where = await ports.platform(platform)
-        document = canonical_json(packet).encode()
-        added = await where.add_case(document, caller_of(request).name, key)
+        added = await where.add_case(written(packet), caller_of(request).name, key, consent)
         return added.model_copy(update={"findings": (*findings, *added.findings)})
 
     @made.get(ONE + "/cases")
@@ -88,10 +89,13 @@ def _add_cases(made: APIRouter, ports: SharePorts) -> None:
         return answer_in(request, await where.get_case(case_id, caller_of(request).name))
 
     @made.put(ONE + "/cases/{case_id}/consent")
-    async def set_consent(platform: str, case_id: str, consent: Consent) -> Consent:
+    async def set_consent(
+        request: Request, platform: str, case_id: str, consent: Consent
+    ) -> Consent:
         """Say whether a case is active and may be shared; what is queued is held back at once."""
         where = await ports.platform(platform)
-        await where.set_consent(case_id, consent.state, consent.consent)
+        by = caller_of(request).name
+        await where.set_consent(case_id, consent.state, consent.consent, by)
         return consent
 
     @made.get(ONE + "/cases/{case_id}/related")
@@ -107,7 +111,7 @@ def _add_cases(made: APIRouter, ports: SharePorts) -> None:
 
         The query is not stored.
         """
-        return ports.searcher.search(platform, query)
+        return await ports.searcher.search(platform, query)
 
 
 def _add_accesses(made: APIRouter, ports: SharePorts) -> None:
@@ -166,14 +170,9 @@ async def _arrow(request: Request) -> pa.Table:
     """Read an Arrow IPC stream.
 
     Raises:
-        EventInvalid: it is none, or has too many rows.
+        EventInvalid: it is none that is safe to read, or has too many rows.
     """
-    try:
-        with pa.ipc.open_stream(io.BytesIO(await request.body())) as stream:
-            table = stream.read_all()
-    except (pa.ArrowInvalid, OSError):
-        what = "the body is no Arrow IPC stream"
-        raise EventInvalid(what, remedy=f"Send a table with {', '.join(EVENTS.names)}.") from None
+    table = read_stream(await request.body())
     if not 1 <= table.num_rows <= EVENTS_MAX:
         what = f"the batch has {table.num_rows} events"
         raise EventInvalid(what, remedy=f"Send 1 to {EVENTS_MAX} at a time.")

@@ -14,6 +14,7 @@ from cluster.ids import checked_platform_id
 from cluster.settings import Settings, load_settings
 from cluster.storage.tokens import TokenReader
 from serve_apps.http.application import Entrance, application, limits_of
+from serve_apps.http.reading import Reading
 from serve_apps.http.remote import Remote
 from serve_apps.http.serving import deployment_options
 from serve_apps.share.api import PREFIX, routes
@@ -28,7 +29,7 @@ class Cluster:
         self.settings, self.limits = settings, limits_of(settings)
         self.public_url = settings.public_url
         self.network = cast(NetworkPort, Remote(NETWORK))
-        self.searcher = CaseReaders(settings)
+        self.searcher = Reading(CaseReaders(settings))
         self._found = lru_cache(maxsize=1024)(lambda name: Remote(platform_name(name)))
 
     async def platform(self, platform_id: str) -> PlatformPort:

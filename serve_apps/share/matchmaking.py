@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from cluster.clock import SystemClock
 from cluster.contracts.matchmaking import (
@@ -18,6 +18,7 @@ from cluster.contracts.matchmaking import (
 from cluster.ids import checked_platform_id
 from cluster.standards.mme.match import PlatformContact, patient_object
 from cluster.storage.mme_client import MmePeer, ask_peers, checked_base, checked_token
+from serve_apps.http.guard import caller_of
 from serve_apps.share.ports import SharePorts
 
 TIMEOUT_S: Final = 20.0
@@ -38,7 +39,9 @@ def add_matchmaking(made: APIRouter, ports: SharePorts) -> None:
         return [MatchmakerRow(peer_id=p.peer_id, agreed=p.agreed, url=p.url) for p in found]
 
     @made.put(ONE + "/matchmakers/{peer}")
-    async def put_matchmaker(platform: str, peer: str, said: MatchmakerPut) -> MatchmakerRow:
+    async def put_matchmaker(
+        request: Request, platform: str, peer: str, said: MatchmakerPut
+    ) -> MatchmakerRow:
         """Keep a server, and whether it may be told of cases.
 
         `peer` is the platform that stands in the token which it asks with; `url` and `token` are
@@ -48,18 +51,20 @@ def add_matchmaking(made: APIRouter, ports: SharePorts) -> None:
             checked_base(said.url)
             checked_token(said.token)
         kept = Matchmaker(peer_id=checked_platform_id(peer), **said.model_dump())
-        await (await ports.platform(platform)).put_matchmaker(kept)
+        by = caller_of(request).name
+        await (await ports.platform(platform)).put_matchmaker(kept, by)
         return MatchmakerRow(peer_id=kept.peer_id, agreed=kept.agreed, url=kept.url)
 
     @made.post(ONE + "/matchmaking")
-    async def ask(platform: str, order: MatchmakingOrder) -> Matchmaking:
+    async def ask(request: Request, platform: str, order: MatchmakingOrder) -> Matchmaking:
         """Ask other servers for patients like a case of this platform, all at once.
 
         Each peer is told the redacted case under a name made for it, has 20 seconds, and answers
         for itself: who is away is named with its state, never with an empty list.
         """
         where = await ports.platform(platform)
-        asked = await where.matchmaking_questions(order.case_id, list(order.peers))
+        by = caller_of(request).name
+        asked = await where.matchmaking_questions(order.case_id, list(order.peers), by)
         contact = PlatformContact(name=platform, href=f"{ports.public_url}/share/v1/info")
         told = await asyncio.gather(*(_answer(one, contact) for one in asked))
         return Matchmaking(case_id=order.case_id, peers=tuple(told), disclaimer=DISCLAIMER)

@@ -13,6 +13,7 @@ from cluster.flow.reading import CaseReaders
 from cluster.settings import Settings, load_settings
 from cluster.storage.tokens import TokenReader
 from serve_apps.http.application import Entrance, application
+from serve_apps.http.reading import Reading
 from serve_apps.http.remote import Remote
 from serve_apps.http.serving import deployment_options
 from serve_apps.standards.api import routes
@@ -27,8 +28,8 @@ class Cluster:
         """Find the network's actor, and open the indexes for reading."""
         self.settings, self.clock = settings, SystemClock()
         self.network = cast(NetworkPort, Remote(NETWORK))
-        self.readers = CaseReaders(settings)
-        self.ontology = self.readers.ontology
+        readers = CaseReaders(settings)
+        self.readers, self.ontology = Reading(readers), readers.ontology
         self.is_production = settings.environment == "prod"
         self.beacon = beacon_identity(settings)
         self._found = lru_cache(maxsize=1024)(lambda name: Remote(platform_name(name)))

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Query, Request, Response
 from starlette.responses import JSONResponse
 
 from cluster.errors import InputError
-from cluster.standards.beacon.answer import answer, refusal
+from cluster.standards.beacon.answer import answer, refusal, rounded
 from cluster.standards.beacon.count import Individuals
 from cluster.standards.beacon.demo import simulated_individuals
 from cluster.standards.beacon.framework import (
@@ -95,7 +95,8 @@ async def _counted(request: Request, ports: StandardsPorts, query: BeaconQuery) 
         raise Refused(401, "without a token only testMode is answered", headers=headers)
     platforms = [await ports.platform(name) for name in ports.platform_ids()]
     counts = await asyncio.gather(*(one.count_individuals(query) for one in platforms))
-    return JSONResponse(answer(ports.beacon, query, sum(counts)))
+    # Each by itself, since a caller may know the number of its own platform.
+    return JSONResponse(answer(ports.beacon, query, sum(map(rounded, counts))))
 
 
 def _refused(ports: StandardsPorts, error: InputError) -> Response:

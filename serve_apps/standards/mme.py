@@ -5,15 +5,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
 from cluster.clock import iso
 from cluster.contracts.matchmaking import Told
-from cluster.errors import StoreUnavailable
-from cluster.flow.matchmaking import choose
-from cluster.retrieval.profiles import OWN
+from cluster.errors import NotFound, StoreUnavailable
 from cluster.standards.mme.match import (
     RESULTS,
     Candidate,
@@ -36,7 +33,6 @@ DISCLAIMER: Final = (
     "For research and clinical collaboration only, not a diagnosis. Do not try to identify a "
     "patient; do not pass this on. Scores are a likeness of cases."
 )
-COLUMNS: Final = ("terms", "excluded", "genes", "disease_id")
 
 
 KINDS: Final = tuple(one.media_type for one in SUPPORTED)
@@ -81,13 +77,14 @@ def add_mme(made: APIRouter, ports: StandardsPorts) -> None:
         return _answer({"results": results, "disclaimer": DISCLAIMER}, version)
 
     @made.get("/mme/metrics", responses={200: ANSWERS[200]})
-    async def metrics() -> Response:
-        """Tell how much there is to match with."""
-        names = ports.platform_ids()
-        tables = [ports.readers.reader(one).index.columns([*COLUMNS, "state"]) for one in names]
+    async def metrics(request: Request) -> Response:
+        """Tell how much there is to match with, of what who asks may be told of."""
+        asker = caller_of(request).platform
+        platforms = [await ports.platform(name) for name in ports.platform_ids()]
+        tables = await asyncio.gather(*(one.matchable(asker) for one in platforms))
         held = pa.concat_tables(tables) if tables else _no_cases()
-        own = held.filter(pc.equal(held["state"], pa.scalar(OWN)))
-        told = metrics_of(own, Traffic(submitters=len(names)), iso(ports.clock.now()))
+        agreeing = sum(1 for one in tables if one.num_rows)
+        told = metrics_of(held, Traffic(submitters=agreeing), iso(ports.clock.now()))
         return _answer({"metrics": told, "disclaimer": DISCLAIMER}, LATEST)
 
     @made.get("/mme/heartbeat", responses={200: ANSWERS[200]})
@@ -103,9 +100,8 @@ def add_mme(made: APIRouter, ports: StandardsPorts) -> None:
 
 async def _matches(ports: StandardsPorts, asker: str, question: Question) -> list[dict[str, Any]]:
     """Ask every platform for what it has, one call each; those that are not there are left out."""
-    chosen = {name: choose(ports.readers.reader(name), question) for name in ports.platform_ids()}
-    names = [name for name, cases in chosen.items() if cases]
-    told = await asyncio.gather(*(_told(ports, one, asker, chosen[one]) for one in names))
+    names = ports.platform_ids()
+    told = await asyncio.gather(*(_told(ports, one, asker, question) for one in names))
     results = []
     for name, cases in zip(names, told, strict=True):
         found = [Candidate(one.shared_id, one.document, one.similarity) for one in cases]
@@ -114,12 +110,12 @@ async def _matches(ports: StandardsPorts, asker: str, question: Question) -> lis
     return results[:RESULTS]
 
 
-async def _told(
-    ports: StandardsPorts, name: str, asker: str, chosen: Mapping[str, float]
-) -> list[Told]:
+async def _told(ports: StandardsPorts, name: str, asker: str, question: Question) -> list[Told]:
+    """Return what a platform tells; one that is away tells nothing, and the others answer."""
     try:
-        return await (await ports.platform(name)).disclose(asker, chosen)
-    except StoreUnavailable:
+        chosen = await ports.readers.choose(name, question)
+        return await (await ports.platform(name)).disclose(asker, chosen) if chosen else []
+    except (NotFound, StoreUnavailable):
         return []
 
 
@@ -131,7 +127,7 @@ def _contact(ports: StandardsPorts, platform: str) -> PlatformContact:
 def _no_cases() -> pa.Table:
     lists, text = pa.list_(pa.int32()), pa.string()
     kinds = {"terms": lists, "excluded": lists, "genes": pa.list_(text), "disease_id": text}
-    return pa.table({name: pa.array([], kind) for name, kind in (kinds | {"state": text}).items()})
+    return pa.table({name: pa.array([], kind) for name, kind in kinds.items()})
 
 
 def _answer(content: Mapping[str, Any], version: Version, status: int = 200) -> Response:

@@ -3,26 +3,29 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import pyarrow as pa
+
 from cluster.clock import Clock
 from cluster.contracts.matchmaking import Told
 from cluster.contracts.sharing import PlatformTag
-from cluster.flow.search import Searchable
 from cluster.ontology import Ontology
 from cluster.standards.beacon.framework import BeaconIdentity
 from cluster.standards.beacon.query import BeaconQuery
+from cluster.standards.mme.match import Question
 
 
 class PlatformPort(Protocol):
     """A platform; as ``PlatformService``."""
 
     async def disclose(self, asker: str, chosen: Mapping[str, float]) -> list[Told]: ...
+    async def matchable(self, asker: str) -> pa.Table: ...
     async def count_individuals(self, query: BeaconQuery) -> int: ...
 
 
 class ReaderPort(Protocol):
-    """Indexes of platforms, read in this process; as ``CaseReaders``."""
+    """Indexes of platforms, read in this process; as ``Reading``."""
 
-    def reader(self, platform_id: str) -> Searchable: ...
+    async def choose(self, platform_id: str, question: Question) -> dict[str, float]: ...
 
 
 class NetworkPort(Protocol):

@@ -24,7 +24,7 @@ def test_what_is_asked_is_words_of_one_command() -> None:
     order = TrainingOrder(
         data_set="cells", name="x", licence=f"--out={hostile}", diseases={f"--out {hostile}": "a b"}
     )
-    words = shlex.split(shlex.join(command_of(order, Path("/data/run"))))
+    words = shlex.split(shlex.join(command_of(order, Path("/data/run"), "kid")))
     assert words[1:3] == ["-m", "jobs.fit_inception"]
     assert words[3:] == [
         "--dataset=cells",
@@ -32,6 +32,7 @@ def test_what_is_asked_is_words_of_one_command() -> None:
         f"--licence=--out={hostile}",
         "--config=/data/run/asked.json",
         "--out=/data/run",
+        "--asked-by=kid",
         f"--bind=--out {hostile}=a b",
     ]
 

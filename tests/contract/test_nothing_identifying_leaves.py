@@ -39,8 +39,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> LocalCluster:
     north = made.services["north"]
     for number in range(12):  # more than the Beacon hides
         packet = FULL | {"id": FULL["id"] if number == 0 else f"{CANARY}-{number}"}
-        north.add_case(json.dumps(packet).encode(), "test", "")
-    north.put_matchmaker(Matchmaker(peer_id=PEER, agreed=True, url="https://peer.example/"))
+        north.add_case(json.dumps(packet).encode(), "test", "", "share")
+    north.put_matchmaker(Matchmaker(peer_id=PEER, agreed=True, url="https://peer.example/"), "test")
     return made
 
 
@@ -54,7 +54,7 @@ def told(cluster: LocalCluster) -> dict[str, str]:
     south = Client(share, cluster.token(Role.CLINICIAN, "south"))
     north = Client(share, cluster.token(Role.CLINICIAN, "north"))
     assert CANARY in north("GET", OWN).text, "the case is there, for those who may see it"
-    questions = cluster.services["north"].matchmaking_questions(FULL["id"], [])
+    questions = cluster.services["north"].matchmaking_questions(FULL["id"], [], "test")
     contact = PlatformContact("north", "https://north.example/")
     answers = {
         "match": peer("POST", "/mme/match", json={"patient": PATIENT}).text,

@@ -48,8 +48,8 @@ def cluster(
     made = LocalCluster(quick(tmp_path_factory.mktemp("data")))
     service = made.services[HOME] = PlatformService(HOME, made.settings)
     for patient in patients:
-        service.add_case(json.dumps(_phenopacket(patient)).encode(), "test", "")
-    service.put_matchmaker(Matchmaker(peer_id=PEER, agreed=True))
+        service.add_case(json.dumps(_phenopacket(patient)).encode(), "test", "", "share")
+    service.put_matchmaker(Matchmaker(peer_id=PEER, agreed=True), "test")
     return made
 
 
@@ -107,7 +107,7 @@ def test_we_find_their_patients_and_tell_who_was_away(
     their_url: str, cluster: LocalCluster
 ) -> None:
     app = application("share", share_routes(cluster), cluster.entrance(), "")
-    operator = Client(app, cluster.token(Role.OPERATOR, HOME))
+    operator = Client(app, cluster.token(Role.OPERATOR))
     place = f"/share/v1/platforms/{HOME}"
     for peer, url in (("there", their_url), ("away", "http://127.0.0.1:9/")):
         said = {"agreed": True, "url": url, "token": TOKEN}
@@ -140,12 +140,12 @@ def test_a_peer_is_told_only_what_may_be_shared(
 
     assert len(ids(our_token)) == 2
     assert ids(cluster.token(Role.PLATFORM, "stranger")) == set()
-    service.set_consent("P0001059", "active", "private")
+    service.set_consent("P0001059", "active", "private", "test")
     assert len(ids(our_token)) == 1
-    service.set_consent("P0001059", "active", "share")
-    service.put_matchmaker(Matchmaker(peer_id=PEER, agreed=False))
+    service.set_consent("P0001059", "active", "share", "test")
+    service.put_matchmaker(Matchmaker(peer_id=PEER, agreed=False), "test")
     assert ids(our_token) == set()
-    service.put_matchmaker(Matchmaker(peer_id=PEER, agreed=True))
+    service.put_matchmaker(Matchmaker(peer_id=PEER, agreed=True), "test")
     assert service.broken_audit_row() is None
 
 

@@ -98,8 +98,13 @@ def test_a_model_is_trained_as_a_job_and_listed(
     stored = service.put("/image-sets/tints", content=content, headers=headers)
     assert stored.status_code == 200, stored.text
     order = {"data_set": "tints", "name": "tints", "weights": "none", "config": SMALL}
-    begun = service.post("/training-runs", json=order | {"diseases": {"amber": "DOID:552"}})
+    keyed, order = {"Idempotency-Key": "k1"}, order | {"diseases": {"amber": "DOID:552"}}
+    begun = service.post("/training-runs", json=order, headers=keyed)
     assert begun.status_code == 202, begun.text
+    again = service.post("/training-runs", json=order, headers=keyed)
+    assert again.json()["run"] == begun.json()["run"], "a repeat is no second run"
+    other = service.post("/training-runs", json=order | {"name": "other"}, headers=keyed)
+    assert (other.status_code, other.json()["code"]) == (409, "conflict")
     run = begun.json()["run"]
     assert begun.json()["state"] in ("pending", "running") and begun.json()["by"]
     listed = service.get("/training-runs").json()
@@ -108,6 +113,11 @@ def test_a_model_is_trained_as_a_job_and_listed(
     ]
     end = ended(service, head, run)
     assert end["state"] == "succeeded", end
+    assert service.get("/models", params={"disease": "DOID:552"}).json()["models"] == []
+    (waiting,) = service.get("/models", params={"state": "pending"}).json()["models"]
+    accepted = {"version": waiting["version"], "decision": "accept", "reason": "looked at"}
+    answer = service.post("/models/tints/acceptance", json=accepted)
+    assert answer.status_code == 200, answer.text
     (model,) = service.get("/models", params={"disease": "DOID:552"}).json()["models"]
     assert (model["name"], model["serving"]) == ("tints", True)
     assert service.get(f"/files/{model['version']}").status_code == 200

@@ -20,7 +20,7 @@ from cluster.case.codes import code_of, is_symbol
 from cluster.case.phenopacket import STATUSES, GeneContext, Phenopacket
 from cluster.errors import InputError
 from cluster.ontology import HPO_ID
-from cluster.standards.mme.messages import Gene, Json, Patient
+from cluster.standards.mme.messages import FEATURES_MAX, Gene, Json, Patient
 
 SHARED_GENE: Final = 0.75
 """Chance that stands for a gene in common, however many are asked for."""
@@ -215,7 +215,7 @@ def _features(case: Case) -> list[Json]:
         for terms, observed in ((case.observed, "yes"), (case.excluded, "no"))
         for term in terms
         if HPO_ID.fullmatch(term)
-    ]
+    ][:FEATURES_MAX]
 
 
 def _genes(case: Case) -> list[GeneContext]:
