@@ -129,7 +129,7 @@ def test_a_case_may_be_asked_about_elsewhere(tmp_path: Path) -> None:
     north, south = world.platforms["north"], world.platforms["south"]
     query = asked_like(north, CaseQuery(like="a"))
     assert [hit.case_id for hit in together(query, [north, south]).hits] == ["s", "b"]
-    with pytest.raises(NotFound, match="no case a"):
+    with pytest.raises(NotFound, match="no such case"):
         asked_like(south, CaseQuery(like="a"))
 
 
