@@ -11,6 +11,7 @@ from cluster.contracts.images import DataSetCard, StoredImageSet
 from cluster.errors import ImageSetRefused, InputError
 from cluster.flow.image_check import CheckedSet, Checking, open_check
 from cluster.images.limits import Limits
+from cluster.images.persons import check_table
 from cluster.report.image_set import render_card, render_page
 from cluster.settings import Settings
 from cluster.storage.decoders import Decoders
@@ -109,6 +110,7 @@ def _table(path: Path, limits: Limits) -> bytes:
     if len(content) > limits.text_bytes:
         what = f"{path} has over {limits.text_bytes:,} bytes"
         raise InputError(what, "--persons", "Give a CSV file.")
+    check_table(content)
     return content
 
 

@@ -44,7 +44,8 @@ def main(
     elif shown.row_count:
         screen.print(shown)
     else:
-        screen.print("no image model is listed")
+        asked = (f"of the name {name}" if name else "", "of this disease" if disease else "")
+        screen.print(" ".join(filter(None, ("no image model", *asked, "is listed"))))
 
 
 def model_table(models: ModelList) -> Table:

@@ -17,6 +17,7 @@ from actors.registry_calls import ask_registry
 from actors.session import connected
 from actors.trainers.inception import ImageTask, fit_images
 from cluster.contracts.image_models import Bundle, Epoch, ListedModel
+from cluster.contracts.image_training import ImageFitConfig
 from cluster.contracts.images import DataSetCard
 from cluster.imaging.fit import ImageFitting
 from cluster.imaging.lesson import Lesson
@@ -29,6 +30,8 @@ from cluster.storage.image_runs import ImageRun, keep_result, open_run, read_res
 TRAINING: Final = "training"
 """Folder of the checkpoints, in that of the run."""
 MADE_BY: Final = "jobs.fit_inception"
+STEPS_MIN: Final = 200
+"""Below, fine-tuning has hardly begun."""
 PICTURE_SIDE: Final = 160
 PICTURE_QUALITY: Final = 85
 
@@ -60,6 +63,8 @@ def fit_model(
     begun, blobs = open_run(out, run), BlobStore.of(task.settings)
     bundle = read_result(out, blobs)
     if bundle is None:
+        learned = sum(1 for one in task.manifest.images if one.split == "training")
+        say(steps_line(learned, run.config))
         fitting = _fit(task, begun, out, say)
         say("calibration, figures, compilation")
         made = publish(fitting, _origin(begun, task, data_card))
@@ -91,6 +96,14 @@ def _fit(task: ImageTask, run: ImageRun, out: Path, say: Say) -> ImageFitting:
                 storage_path=str(out.resolve() / TRAINING),
                 tell=lambda number, most, epoch: say(pass_line(number, most, epoch)),
             )
+
+
+def steps_line(images: int, config: ImageFitConfig) -> str:
+    """Say how many images there are to learn from, and in how many steps; few teach little."""
+    steps = max(images // config.batch_size, 1)
+    what = f"{images:,} training images, {steps:,} steps a pass, {config.epochs_max} passes"
+    few = "; so few steps teach little: more passes (--epochs) may help"
+    return what + (few if steps * config.epochs_max < STEPS_MIN and config.depth != "head" else "")
 
 
 def pass_line(number: int, most: int, epoch: Epoch) -> str:

@@ -150,6 +150,8 @@ def recognition_lines(name: str, result: Recognition) -> Iterator[Text]:
     yield plain(f"{name}: {result.label}, probability {result.probability:.3f}{far}", "bold")
     ranked = sorted(result.probabilities.items(), key=lambda pair: -pair[1])[:CLASSES_SHOWN]
     yield plain("  " + ", ".join(f"{label} {p:.3f}" for label, p in ranked))
+    if ranked and ranked[0][0] != result.label:
+        yield plain("  (decided by weights of the classes, which validation images gave)")
 
 
 def answer_lines(answered: Answered) -> Iterator[Text]:

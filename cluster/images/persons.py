@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cluster.contracts.images import ImageFinding
+from cluster.errors import InputError
 from cluster.images.names import folded, shown
 
 FILE_HEADS: Final = ("path", "file", "filename", "file_name", "image", "image_path", "name")
@@ -58,6 +59,27 @@ def read_persons(tables: dict[str, bytes], images: dict[str, str], wrapper: str 
     return found
 
 
+def check_table(content: bytes) -> None:
+    """Look at the heads of a table that somebody has named on purpose.
+
+    Raises:
+        InputError: it has no columns for the file and the person.
+    """
+    heads, _ = _heads(_text(content))
+    if _column(heads, FILE_HEADS) is None or _column(heads, PERSON_HEADS) is None:
+        what = f"the table has no columns for file and person, but {', '.join(heads)[:200]}"
+        remedy = f"Name one of {', '.join(FILE_HEADS)} and one of {', '.join(PERSON_HEADS)}."
+        raise InputError(what, "--persons", remedy)
+
+
+def _heads(text: str) -> tuple[list[str], str]:
+    """Return the names of the columns in their one form, and the separator."""
+    head = text.split("\n", 1)[0]
+    separator = max(SEPARATORS, key=head.count)
+    rows = csv.reader(io.StringIO(head, newline=""), delimiter=separator)
+    return [cell.strip().lower().replace(" ", "_") for cell in next(rows, [])], separator
+
+
 def _text(content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
@@ -82,10 +104,9 @@ def _read(
     people: dict[str, set[str]],
     found: Persons,
 ) -> None:
-    head = text.split("\n", 1)[0]
-    separator = max(SEPARATORS, key=head.count)
+    heads, separator = _heads(text)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    heads = [cell.strip().lower().replace(" ", "_") for cell in next(rows, [])]
+    next(rows, None)
     files, persons, classes = (
         _column(heads, known) for known in (FILE_HEADS, PERSON_HEADS, CLASS_HEADS)
     )

@@ -4,8 +4,9 @@ import pytest
 from image_builders import LIMITS
 
 from cluster.contracts.images import ClassCounts
+from cluster.errors import InputError
 from cluster.images.names import lay_out, name_findings, shown
-from cluster.images.persons import read_persons
+from cluster.images.persons import check_table, read_persons
 from cluster.images.rules import judge
 
 
@@ -152,3 +153,15 @@ def test_rules_of_classes(kept: tuple[int, ...], refused: set[str], warned: set[
     found = judge(counts(*kept))
     assert {one.code for one in found if one.level == "refused"} == refused
     assert {one.code for one in found if one.level == "warning"} == warned
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"name,who\nx,1\n", "name, who"), (b"", "but "), (b"patient;age\n1;2\n", "patient, age")],
+)
+def test_a_table_that_was_named_on_purpose_must_name_persons(content: bytes, said: str) -> None:
+    """C1: a split by person that was asked for is not silently another one."""
+    check_table(b"File;Patient ID\na.png;1\n")
+    with pytest.raises(InputError, match="no columns for file and person") as refused:
+        check_table(content)
+    assert said in refused.value.what and "patient_id" in refused.value.remedy
