@@ -45,8 +45,3 @@ class RateLimit:
             return (cost - bucket.left) / self._per_s
         bucket.left -= cost
         return 0.0
-
-    def is_spent(self, caller: str, now: float) -> bool:
-        """Say whether a caller has none left, without taking one."""
-        bucket = self._buckets.get(caller)
-        return bucket is not None and bucket.left + (now - bucket.at) * self._per_s < 1.0

@@ -1,18 +1,15 @@
 """Routes of prediction: the models, and indexes of counts and of a platform's cases (A7, A13)."""
 
 from collections.abc import Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from fastapi import APIRouter, Request, Response
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from cluster.contracts.prediction import (
     CasesAsked,
-    CountedItem,
     CountsAsked,
     IndexesTold,
     TrendModels,
@@ -21,8 +18,8 @@ from cluster.contracts.trend import Prediction
 from cluster.errors import InputError
 from cluster.trend.counted import counted, digests, windows_of
 from serve_apps.http.application import router
+from serve_apps.http.bodies import read_body, schema_of
 from serve_apps.http.guard import body_limit
-from serve_apps.http.problems import Refused
 from serve_apps.prediction.examples import CASES, COUNTS
 from serve_apps.prediction.inference_protocol import add_inference_protocol, serving_models
 from serve_apps.prediction.ports import PredictionPorts
@@ -33,7 +30,6 @@ CASES_MIB: Final = 0.5
 NOT_COVERED: Final = "period_not_covered"
 NO_WINDOW: Final = "no_window"
 Row = dict[str, object]
-Asked = TypeVar("Asked", bound=BaseModel)
 
 
 def routes(ports: PredictionPorts) -> APIRouter:
@@ -55,7 +51,7 @@ def _add_models(made: APIRouter, ports: PredictionPorts) -> None:
 
 
 def _add_counts(made: APIRouter, ports: PredictionPorts) -> None:
-    extra = body_limit(COUNTS_MIB) | _body(_counts_schema(), COUNTS)
+    extra = body_limit(COUNTS_MIB) | _body(schema_of(CountsAsked, "items"), COUNTS)
 
     @made.post("/indexes", openapi_extra=extra, response_model=IndexesTold)
     async def indexes(request: Request) -> Response:
@@ -64,7 +60,7 @@ def _add_counts(made: APIRouter, ports: PredictionPorts) -> None:
         The same counts give the same index as in the flow. Nothing is stored: it is a question of
         what were if. An item's answer does not depend on the other items.
         """
-        asked = _read(CountsAsked, await request.body())
+        asked = read_body(CountsAsked, await request.body(), strict=True)
         columns = counted(asked.items, asked.period_end, asked.period_days)
         model = await ports.models.get(ports.serving().asked(asked.model).version)
         features = model.features(windows_of(columns))
@@ -93,7 +89,7 @@ def _add_cases(made: APIRouter, ports: PredictionPorts) -> None:
         The platform counts their accesses, and each index is kept with its model version and the
         digest of its inputs before it is told. A case without an index has the reason instead.
         """
-        asked = _read(CasesAsked, await request.body())
+        asked = read_body(CasesAsked, await request.body(), strict=True)
         card = ports.serving().asked(asked.model)
         now = ports.clock.now()
         period_end = now if asked.period_end is None else asked.period_end
@@ -150,29 +146,6 @@ def _told(version: str, role: str, rows: Sequence[Row]) -> Response:
     """Write an answer; its rows are as ``ItemIndex``, which takes too long to make each."""
     content = to_json({"model_version": version, "role": role, "items": rows})
     return Response(content, media_type="application/json")
-
-
-def _read(form: type[Asked], body: bytes) -> Asked:
-    """Read a body strictly: a count is a whole number, and no text or truth value is one.
-
-    Raises:
-        Refused: it is no JSON.
-        RequestValidationError: it has not the form.
-    """
-    try:
-        return form.model_validate_json(body, strict=True)
-    except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
-        if faults[0]["type"] == "json_invalid":
-            raise Refused(400, "the body is not JSON", code="json_invalid") from None
-        raise RequestValidationError(faults) from None
-
-
-def _counts_schema() -> dict[str, Any]:
-    """Return the schema with that of an item inside: references would point out of it."""
-    schema = CountsAsked.model_json_schema()
-    schema["properties"]["items"]["items"] = schema.pop("$defs")[CountedItem.__name__]
-    return schema
 
 
 def _body(schema: dict[str, Any], example: object) -> dict[str, Any]:

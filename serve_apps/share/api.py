@@ -4,8 +4,6 @@ from typing import Annotated, Any, Final, Literal
 
 import pyarrow as pa
 from fastapi import APIRouter, Body, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 
 from cluster.contracts.access import EVENTS
 from cluster.contracts.result import ScreeningReport
@@ -22,7 +20,8 @@ from cluster.contracts.sharing import DecisionRecord, DeliveryStatus, RelatedIte
 from cluster.errors import EventInvalid
 from cluster.flow.query import CaseQuery, SearchAnswer
 from serve_apps.http.application import router
-from serve_apps.http.guard import Key, body_limit, caller_of, not_json
+from serve_apps.http.bodies import read_body, schema_of
+from serve_apps.http.guard import Key, body_limit, caller_of
 from serve_apps.share.administration import add_administration
 from serve_apps.share.arrow_events import read_stream
 from serve_apps.share.examples import CASE, EVENT_BATCH, QUERY
@@ -120,7 +119,7 @@ def _add_accesses(made: APIRouter, ports: SharePorts) -> None:
             "required": True,
             "content": {
                 "application/json": {
-                    "schema": _whole(AccessEvents.model_json_schema()),
+                    "schema": schema_of(AccessEvents, "events"),
                     "examples": EVENT_BATCH,
                 },
                 ARROW: {"schema": {"type": "string", "format": "binary"}},
@@ -135,26 +134,11 @@ def _add_accesses(made: APIRouter, ports: SharePorts) -> None:
         An event id that was recorded before counts once. What is refused is told by row.
         """
         kind = request.headers.get("content-type", "").partition(";")[0].strip()
-        events = await _arrow(request) if kind == ARROW else _table(await _batch(request))
+        if kind == ARROW:
+            events = await _arrow(request)
+        else:
+            events = _table(read_body(AccessEvents, await request.body()))
         return await (await ports.platform(platform)).record_batch(events)
-
-
-def _whole(schema: dict[str, Any]) -> dict[str, Any]:
-    """Put the one definition of a schema where it is named, as OpenAPI would look elsewhere."""
-    (event,) = schema.pop("$defs").values()
-    schema["properties"]["events"]["items"] = event
-    return schema
-
-
-async def _batch(request: Request) -> AccessEvents:
-    """Read a batch in one go: rows of JSON that become models one by one take twice as long."""
-    try:
-        return AccessEvents.model_validate_json(await request.body())
-    except ValidationError as error:
-        faults = error.errors(include_input=False, include_url=False)
-        if faults[0]["type"] == "json_invalid":
-            raise not_json() from None
-        raise RequestValidationError(faults) from None
 
 
 def _table(batch: AccessEvents) -> pa.Table:
