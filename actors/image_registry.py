@@ -21,6 +21,7 @@ from cluster.ids import sha256
 from cluster.models import image_list
 from cluster.models.bundle import Problem, document_problems, file_problems, read_bundle, refuse
 from cluster.models.cards import IMAGE_MODEL
+from cluster.models.fitness import reasons_to_wait
 from cluster.models.listing import image_model_row
 from cluster.settings import Settings
 from cluster.storage import registry
@@ -52,6 +53,8 @@ class ImageRegistry:
     def publish_images(self, bundle_json: bytes, by: str, *, pending: bool = False) -> ListedModel:
         """List a bundle whose files are in the blob store; the same one twice changes nothing.
 
+        One that is not fit to serve waits too, and the list says why.
+
         Args:
             bundle_json: its ``bundle.json``.
             by: the job or person who hands it over.
@@ -68,13 +71,15 @@ class ImageRegistry:
             names = names_of_diseases(bundle, self._diseases()) if _is_bound(bundle) else {}
             now = SystemClock().now()
             parent = self._newest(bundle.name)
+            reasons = reasons_to_wait(bundle, self._serving(bundle.name))
             entry = image_list.entry_of(bundle, version, parent, names, now)
             change = ModelChange(
                 name=bundle.name,
                 version=version,
-                action="pending" if pending else "published",
+                action="pending" if pending or reasons else "published",
                 at=now,
                 by=by,
+                reason="; ".join(reasons),
             )
             artefact = Artefact(version, IMAGE_MODEL, parent or None, entry.model_dump_json())
             with self._ledger.begin() as tx:
@@ -233,6 +238,11 @@ class ImageRegistry:
     def _newest(self, name: str) -> str:
         own = [one.version for one in self._models().models if one.name == name]
         return own[-1] if own else ""
+
+    def _serving(self, name: str) -> Bundle | None:
+        models = self._models().models
+        found = next((one for one in models if one.name == name and one.serving), None)
+        return None if found is None else self._bundle(found)
 
     def _models(self) -> ModelList:
         with self._ledger.begin() as tx:

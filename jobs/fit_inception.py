@@ -1,8 +1,10 @@
 """python -m jobs.fit_inception --dataset SET --name NAME    trains an image model and lists it
 
 SET is a zip or folder with a folder for each class, or the name of a stored set. Starting weights
-are a file, torchvision's, those of the installed package, or none; a missing one is told before
-anything is done. Started again after it was stopped, it goes on from its last pass. Written are
+are a file, torchvision's, those of the installed package, or none; a missing set, and then missing
+weights, are told before anything is done. Started again after it was stopped, it goes on from its
+last pass; its checkpoints go when the model is listed. A model that is not surely better than
+guessing, or clearly worse than the one that serves, waits for jobs.accept_model. Written are
 report.html and card.json; the model is in `python -m jobs.list_models` (C2, B8).
 """
 
@@ -23,7 +25,7 @@ from cluster.report.image_model import render_card
 from cluster.storage.image_runs import CARD, REPORT, ImageRun
 from cluster.storage.image_sets import ImageSets, checked_name
 from jobs import shell
-from jobs.image_intake import Persons, show_files, stored_set
+from jobs.image_intake import Persons, check_given, show_files, stored_set
 
 if TYPE_CHECKING:
     from actors.trainers.inception import ImageTask
@@ -75,6 +77,7 @@ def main(
         shell.text_of(config, "--config") if config else "{}", given | {"epochs_max": epochs}
     )
     bound, folder = shell.bound_from(bind), out or RUNS / checked_name(name)
+    check_given(dataset, persons, chosen)
     found = resolve_weights(fitted.backbone, weights, read_checkpoint)
     shell.out_folder(folder)
     stored = stored_set(dataset, folder / DATA, name, persons, chosen)
@@ -119,16 +122,20 @@ def run_of(
 
 def train(task: "ImageTask", run: ImageRun, stored: StoredImageSet, folder: Path) -> None:
     """Train and publish, and show what came of it."""
-    from actors.trainers.image_models import fit_model
+    from actors.trainers.image_models import binding_lines, fit_model, standing_lines
 
     screen = shell.console()
 
     def say(line: str) -> None:
         screen.print(line, highlight=False, soft_wrap=True)
 
+    database = DiseaseDatabase.of(task.settings.data_dir).card
+    for line in binding_lines(run.bound, database.name, is_demo=database.demo):
+        say(line)
     bundle, listed = fit_model(task, run, stored.card, folder, say)
     render_card(bundle, screen)
-    say(f"{listed.name} number {listed.number}, version {listed.version}, {listed.state}")
+    for line in standing_lines(listed):
+        say(line)
     show_files(folder, (REPORT, CARD, BUNDLE_FILE))
 
 

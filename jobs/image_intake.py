@@ -13,12 +13,15 @@ from cluster.flow.image_check import CheckedSet, Checking, open_check
 from cluster.images.limits import Limits
 from cluster.images.persons import check_table
 from cluster.report.image_set import render_card, render_page
+from cluster.report.text import literal
 from cluster.settings import Settings
 from cluster.storage.decoders import Decoders
 from cluster.storage.files import write_durably
 from cluster.storage.image_sets import ImageSets, checked_name
 from jobs import shell
 
+ABOUT_PERSONS: Final = ("person_", "table_")
+"""Codes of warnings by which the parts of a set may share a person: figures are too good then."""
 REPORTS: Final = ("dataset.json", "report.html")
 Persons = Annotated[
     Path | None, typer.Option(help="CSV with columns file and patient; else one in the set")
@@ -51,7 +54,30 @@ def check_set(
 def refusal(card: DataSetCard) -> ImageSetRefused:
     """Return the error of a set that was not accepted: the first reason."""
     first = card.findings[0]
-    return ImageSetRefused(first.message, first.code, first.remedy)
+    what = f"{first.place}: {first.message}" if first.place else first.message
+    return ImageSetRefused(what, first.code, first.remedy)
+
+
+def check_given(dataset: str, persons: Path | None, settings: Settings) -> None:
+    """Look whether there is what a job is to learn from, before anything that takes time.
+
+    Raises:
+        InputError: there is neither file nor folder nor stored set, persons come with the last,
+            or their table cannot be read.
+    """
+    if Path(dataset).exists():
+        if persons:
+            _table(persons, Limits.of(settings))
+        return
+    sets = ImageSets.of(settings)
+    known = sets.names()
+    if dataset not in known:
+        what = f"{dataset!r} is no zip, no folder and no stored set"
+        remedy = f"Stored in {settings.data_dir} are: {', '.join(known) or 'none'}."
+        raise InputError(what, "--dataset", remedy)
+    if persons:
+        what = "a stored set was divided by person already"
+        raise InputError(what, "--persons", "Leave it out, or give the zip again.")
 
 
 def stored_set(
@@ -70,17 +96,10 @@ def stored_set(
         InputError: there is no such set, it is refused, or, as an earlier release stored it, has a
             class that no model may have.
     """
-    sets = ImageSets.of(settings)
     checked_name(name)
+    check_given(dataset, persons, settings)
     if not Path(dataset).exists():
-        known = sets.names()
-        if dataset not in known:
-            what = f"{dataset!r} is no zip, no folder and no stored set"
-            raise InputError(what, "--dataset", f"Stored are: {', '.join(known) or 'none'}.")
-        if persons:
-            what = "a stored set was divided by person already"
-            raise InputError(what, "--persons", "Leave it out, or give the zip again.")
-        found = sets.versions(dataset)[-1]
+        found = ImageSets.of(settings).versions(dataset)[-1]
         shell.check_labels([one.name for one in found.card.classes], "--dataset")
         return found
     card, stored = check_set(Path(dataset), out, name, persons, settings)
@@ -91,6 +110,10 @@ def stored_set(
         raise refusal(card)
     told = f"{card.kept:,} images of {len(card.classes)} classes, stored as {name} {stored.digest}"
     screen.print(told, highlight=False, soft_wrap=True)
+    for one in card.findings:
+        if one.level == "warning" and one.code.startswith(ABOUT_PERSONS):
+            place = f"{one.place}: " if one.place else ""
+            screen.print(literal(f"{place}{one.message}", style="yellow"), soft_wrap=True)
     return stored
 
 

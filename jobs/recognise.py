@@ -2,7 +2,9 @@
 
 With the code of a device and the published bundle only. Columns: path, true (name of the folder;
 empty where the image lies in DIR itself), pred (unknown where it is outside of what the model
-knows), prob of the decided class, p:<class> of each, distance_ratio (above 1 is outside) (C7 C10).
+knows), prob of the decided class, p:<class> of each, distance_ratio (above 1 is outside). Files
+that cannot be read have no row: they are listed on the error stream, and the exit code is 2 (C7
+C10).
 """
 
 import csv
@@ -43,6 +45,10 @@ def main(
     out: Annotated[Path, typer.Option(help="CSV file, one row an image, sorted by path")],
     variant: Annotated[str, typer.Option(help="int8, or fp32: the reference")] = "int8",
     server: Annotated[str, typer.Option(help="address or folder; default: data_dir/public")] = "",
+    cache: Annotated[
+        Path | None,
+        typer.Option(envvar="DAZZLE_DEVICE_CACHE", help="of models; default: data_dir/device"),
+    ] = None,
     settings: shell.Set = [],  # noqa: B006 - typer copies it
 ) -> None:
     chosen, kind = shell.settings_from(settings), variant_named(variant)
@@ -51,7 +57,8 @@ def main(
     clock, screen = SystemClock(), shell.console()
     source = open_source(server or str(chosen.data_dir / PUBLIC))
     with shell.shown_progress() as progress:
-        device = Device(Cache(chosen.data_dir / CACHE, clock), source, clock, progress)
+        kept = Cache((cache or chosen.data_dir / CACHE).resolve(), clock)
+        device = Device(kept, source, clock, progress)
         for line in listing_lines(device.listing()):
             screen.print(line, soft_wrap=True)
         with device.model(model, kind) as fetched:
@@ -59,12 +66,15 @@ def main(
                 screen.print(line, soft_wrap=True)
             recogniser = device.recogniser(fetched)
         found = recognise_all(recogniser, images, paths, progress)
+    tell_problems(found.problems)
     if not found.results:
         what = f"none of {counted(len(paths), 'image')} can be read"
-        raise InputError(what, "--images", found.problems[0])
+        raise InputError(what, "--images", "Give JPEG, PNG or WebP files.")
     write_durably(out, csv_text(recogniser.bundle.label_names, found.results).encode())
     show(found, recogniser.bundle.label_names)
     screen.print(str(out), highlight=False, soft_wrap=True)
+    if found.problems:
+        raise SystemExit(shell.EXIT_INPUT)
 
 
 def image_paths(folder: Path) -> list[str]:
@@ -136,8 +146,17 @@ def csv_text(labels: Sequence[str], results: Sequence[tuple[str, Recognition]]) 
     return stream.getvalue()
 
 
+def tell_problems(problems: Sequence[str]) -> None:
+    """List the files that cannot be read, each with its reason, where errors go."""
+    screen = shell.console(stderr=True)
+    for problem in problems:
+        screen.print(literal(f"left out: {problem}", style="yellow"), soft_wrap=True)
+
+
 def show(found: Results, labels: Sequence[str]) -> None:
     """Print what was found, in a few lines."""
+    from cluster.imaging.metrics import wilson
+
     screen = shell.console()
     outside = sum(one.label == UNKNOWN for _, one in found.results)
     ms = MS * found.seconds / (len(found.results) + len(found.problems))
@@ -147,12 +166,8 @@ def show(found: Results, labels: Sequence[str]) -> None:
     known = [(true, label) for true, label in known if true in labels]
     if known:
         right = sum(true == label for true, label in known)
-        share = f"{right / len(known):.4f} ({right:,} of {len(known):,})"
-        screen.print(f"accuracy {share} where the folder names a class; outside counts as wrong")
-    for problem in found.problems[: shell.PROBLEMS_SHOWN]:
-        screen.print(literal(f"left out: {problem}", style="yellow"), soft_wrap=True)
-    if len(found.problems) > shell.PROBLEMS_SHOWN:
-        screen.print(f"left out: {len(found.problems) - shell.PROBLEMS_SHOWN:,} more")
+        told = f"accuracy {wilson(right, len(known)).told}"
+        screen.print(f"{told} where the folder names a class; outside counts as wrong")
     screen.print(literal(NOT_A_DIAGNOSIS, style="yellow"), soft_wrap=True)
 
 

@@ -34,7 +34,7 @@ from jobs.fit_inception import (
     run_of,
     train,
 )
-from jobs.image_intake import Persons, show_files, stored_set
+from jobs.image_intake import Persons, check_given, show_files, stored_set
 
 if TYPE_CHECKING:
     from actors.trainers.inception import ImageTask
@@ -78,6 +78,7 @@ def main(
     text = shell.text_of(config, "--config") if config else "{}"
     done = read_search(out, ImageSearch) if publish else None
     base = done.plan.base if done else config_from(text, given)
+    check_given(dataset, persons, chosen)
     found = resolve_weights(base.backbone, weights, read_checkpoint)
     shell.out_folder(out)
     stored = stored_set(dataset, out / DATA, named, persons, chosen)
@@ -118,6 +119,7 @@ def _search(task: "ImageTask", out: Path, kept: ImageSearch) -> ImageSearch:
     most = 1 + kept.plan.base.epochs_max
     screen.print(f"{n} trials of at most {most} passes, that of the head first", highlight=False)
     tell = trial_lines(n, "pass", screen)
+    screen.print("starting the cluster", highlight=False)
     with connected():
         ended = search_images(task, kept.plan, storage_path=out / TRIALS, tell=tell)
     keep_search(out, ended)

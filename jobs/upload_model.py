@@ -101,9 +101,7 @@ def show(bundle: Bundle) -> None:
         screen.print(literal(f"{label.label}: {disease}"), soft_wrap=True)
     metrics = bundle.card.metrics
     if metrics:
-        one = metrics.accuracy
-        share = f"{one.share:.3f} ({one.low:.3f} to {one.high:.3f})"
-        screen.print(f"accuracy {share} on {metrics.images:,} images", soft_wrap=True)
+        screen.print(f"accuracy {metrics.accuracy.told}", soft_wrap=True)
     for text in bundle.card.limits:
         screen.print(literal(text), soft_wrap=True)
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
+
 from actors.image_registry import ImageRegistry
 from cluster.contracts.image_models import (
     Bundle,
@@ -21,6 +23,7 @@ from cluster.contracts.image_models import (
     Variant,
 )
 from cluster.ids import sha256
+from cluster.imaging.metrics import wilson
 from cluster.models.bundle import bundle_bytes, read_bundle
 from cluster.models.image_list import public_part
 from cluster.settings import Settings
@@ -32,15 +35,17 @@ from cluster.storage.public_list import ANSWERS, FILES, FOLDER, MODELS, answer_n
 HALF = Interval(share=0.5, low=0.2, high=0.8, hits=2, of=4)
 
 
-def some_metrics(labels: tuple[str, ...]) -> ImageMetrics:
-    """Return figures on as many images as there are cells in the table."""
+def some_metrics(labels: tuple[str, ...], each: int = 20, right: int = 18) -> ImageMetrics:
+    """Return figures on a number of images of each class, of which some are recognised."""
     classes = tuple(
         ClassFigures(label=one, sensitivity=HALF, specificity=HALF, auroc=None) for one in labels
     )
-    confusion = tuple(tuple(1 for _ in labels) for _ in labels)
+    n = len(labels)
+    wrong_KK = np.roll(np.eye(n, dtype=int), 1, axis=1) * (each - right)
+    confusion_KK = np.eye(n, dtype=int) * right + wrong_KK
     return ImageMetrics(
-        images=4, accuracy=HALF, macro_auroc=0.75, ece=0.1, nll=0.7, kept=HALF,
-        classes=classes, confusion=confusion,
+        images=n * each, accuracy=wilson(n * right, n * each), macro_auroc=0.75, ece=0.1, nll=0.3,
+        kept=HALF, classes=classes, confusion=tuple(map(tuple, confusion_KK.tolist())),
     )  # fmt: skip
 
 

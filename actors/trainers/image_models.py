@@ -1,12 +1,15 @@
 """From a stored set of images to a model in the list L (C2, C3, C9).
 
 The order is: training with checkpoints, files into the blob store, ``bundle.json`` into the run's
-folder, the registry. Started again after a crash, a run does what is missing.
+folder, the registry, and last the checkpoints go. Started again after a crash, a run does what is
+missing.
 """
 
 import io
+import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -66,8 +69,7 @@ def fit_model(
         learned = sum(1 for one in task.manifest.images if one.split == "training")
         say(steps_line(learned, run.config))
         fitting = _fit(task, begun, out, say)
-        say("calibration, figures, compilation")
-        made = publish(fitting, _origin(begun, task, data_card))
+        made = publish(fitting, _origin(begun, task, data_card), say)
         for content in made.files.values():
             blobs.put(content)
         bundle = made.bundle
@@ -81,10 +83,14 @@ def fit_model(
         run.asked_by or MADE_BY,
         pending=bool(run.asked_by),
     )
+    with suppress(FileNotFoundError):  # a run that was finished before has none
+        shutil.rmtree(out / TRAINING)
     return bundle, listed
 
 
 def _fit(task: ImageTask, run: ImageRun, out: Path, say: Say) -> ImageFitting:
+    judged = sum(1 for one in task.manifest.images if one.split == "validation")
+    say("starting the cluster and its workers")
     with warnings.catch_warnings():
         # LanceDB, which looked diseases up before, is not used in the copy that starts a process.
         warnings.filterwarnings("ignore", message="lancedb fork support")
@@ -94,7 +100,10 @@ def _fit(task: ImageTask, run: ImageRun, out: Path, say: Say) -> ImageFitting:
                 run.config,
                 workers=task.settings.train_workers,
                 storage_path=str(out.resolve() / TRAINING),
-                tell=lambda number, most, epoch: say(pass_line(number, most, epoch)),
+                tell=lambda number, most, epoch: say(pass_line(number, most, epoch, judged)),
+                tell_features=lambda done, total: say(
+                    f"features for the head: {done:,} of {total:,} images"
+                ),
             )
 
 
@@ -106,13 +115,50 @@ def steps_line(images: int, config: ImageFitConfig) -> str:
     return what + (few if steps * config.epochs_max < STEPS_MIN and config.depth != "head" else "")
 
 
-def pass_line(number: int, most: int, epoch: Epoch) -> str:
-    """Say what came of a pass."""
+def pass_line(number: int, most: int, epoch: Epoch, judged: int) -> str:
+    """Say what came of a pass; ``judged`` validation images were looked at."""
+    hits = round(epoch.validation_accuracy * judged)
     return (
         f"pass {number} of {most}  {epoch.stage}: loss {epoch.training_loss:.4f}, validation "
-        f"{epoch.validation_loss:.4f}, accuracy {epoch.validation_accuracy:.3f}, "
-        f"{epoch.seconds:.0f} s"
+        f"{epoch.validation_loss:.4f}, right {hits:,} of {judged:,}, {epoch.seconds:.0f} s"
     )
+
+
+def binding_lines(
+    bound: Mapping[str, tuple[str, str]], database: str, *, is_demo: bool
+) -> list[str]:
+    """Say which disease each class stands for, and whose word that is.
+
+    Args:
+        bound: id and name of the disease of each class; both empty where it is none.
+        database: name of the disease database.
+        is_demo: whether that is the table of examples that comes with the product.
+    """
+    told = [
+        f"class {label}: {' '.join(disease) if disease[0] else 'not bound'}"
+        for label, disease in bound.items()
+    ]
+    if any(one for one, _ in bound.values()):
+        whose = "the DEMO table of the product" if is_demo else f"the disease database {database}"
+        told.append(f"diseases are those of {whose}; --bind CLASS=ID binds otherwise")
+    return told
+
+
+def standing_lines(listed: ListedModel) -> list[str]:
+    """Say whether a model that was handed over serves, and if not, why and what can be done."""
+    told = [f"{listed.name} number {listed.number}, version {listed.version}, {listed.state}"]
+    if listed.state == "pending":
+        named = f"--name {listed.name} --version {listed.number} --by NAME"
+        reason = f": {listed.reason}" if listed.reason else ", as an operator decides about it"
+        told += [
+            f"It waits and does not serve{reason}.",
+            f"Look at its report. python -m jobs.accept_model {named} publishes it all the same,",
+            f"python -m jobs.refuse_model {named} --reason WHY refuses it; "
+            "more images or passes may make a better one.",
+        ]
+    elif not listed.serving:
+        told.append("Another version serves.")
+    return told
 
 
 def _origin(run: ImageRun, task: ImageTask, data_card: DataSetCard) -> Origin:

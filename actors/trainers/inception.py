@@ -44,8 +44,22 @@ from cluster.storage.starting_weights import ResolvedWeights
 FORMAT: Final = "1"
 """Of checkpoints; raised where older ones can no longer be gone on with."""
 
+PARTS_TOLD: Final = 4
+"""Of the images whose features are made, before the first pass is done."""
+
 Tell = Callable[[int, int, Epoch], None]
 """Is told of each pass that is done: its number from 1 on, how many there are at most, figures."""
+TellFeatures = Callable[[int, int], None]
+"""Is told how many images have their features, and of how many."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How far a run is."""
+
+    features: int = 0
+    """Images that the network without its head has seen, about, in the first pass."""
+    curve: tuple[Epoch, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,7 +116,13 @@ class ImageTask:
 
 
 def fit_images(
-    task: ImageTask, config: ImageFitConfig, *, workers: int, storage_path: str, tell: Tell
+    task: ImageTask,
+    config: ImageFitConfig,
+    *,
+    workers: int,
+    storage_path: str,
+    tell: Tell,
+    tell_features: TellFeatures = lambda done, total: None,
 ) -> ImageFitting:
     """Train an image model to its end.
 
@@ -117,6 +137,7 @@ def fit_images(
         storage_path: folder or URI that all nodes reach; checkpoints lie there. Started again with
             the same task and configuration, a run goes on; a finished one gives its result again.
         tell: is told of each pass, also of those that were done before an interruption.
+        tell_features: is told a few times of the first pass, in which the head is fitted.
 
     Raises:
         ImageSetRefused: a class has too few images.
@@ -130,18 +151,27 @@ def fit_images(
     share = share_of_cpus(nodes_here(), workers, use_gpu=has_gpus(workers))
     run = TrainRun(f"images-{key[:12]}", storage_path, workers, share)
     heard: list[Epoch] = []
+    total, parts = _images_of_head(fitting.lesson), 0
 
-    def hear(curve: list[Epoch]) -> None:
-        for number, epoch in enumerate(curve[len(heard) :], start=len(heard) + 1):
+    def hear(reached: Reached) -> None:
+        nonlocal parts
+        if not reached.curve and reached.features * PARTS_TOLD // total > parts:
+            parts = reached.features * PARTS_TOLD // total
+            tell_features(reached.features, total)
+        for number, epoch in enumerate(reached.curve[len(heard) :], start=len(heard) + 1):
             heard.append(epoch)
             tell(number, fitting.epochs_max, epoch)
 
-    with followed([], hear) as course:
+    with followed(Reached(), hear) as course:
         told = {"task": ray.put(task), "config": config, "course": course, "cpus": share}
         checkpoint = train(train_worker, told, run)
     take_up(fitting, checkpoint, run.place)
-    hear(fitting.curve)
+    hear(Reached(curve=tuple(fitting.curve)))
     return fitting
+
+
+def _images_of_head(lesson: Lesson) -> int:
+    return len(lesson.rows_of("training")) + len(lesson.rows_of("validation"))
 
 
 def train_worker(told: dict[str, Any]) -> None:
@@ -153,9 +183,24 @@ def train_worker(told: dict[str, Any]) -> None:
     if not can_go_on(fitting):
         return
     is_first = shard.rank == 0
+    if is_first and not fitting.curve:
+        _follow_features(fitting, shard.world, told["course"])
     while not fitting.finished:
         fitting.run_epoch()
         if is_first:
-            told["course"].reached.remote(fitting.curve)
+            told["course"].reached.remote(Reached(curve=tuple(fitting.curve)))
         figures = fitting.curve[-1].model_dump(exclude={"stage"})
         report_pass(fitting, figures, is_first=is_first)
+
+
+def _follow_features(fitting: ImageFitting, world: int, course: Any) -> None:  # noqa: ANN401 - a handle, which Ray does not type
+    """Tell how many images the network has seen for its head; workers go on side by side."""
+    total, seen = _images_of_head(fitting.lesson), 0
+
+    def count(number: int) -> None:
+        nonlocal seen
+        seen = min(seen + number * world, total)
+        if not fitting.curve:
+            course.reached.remote(Reached(features=seen))
+
+    fitting.lesson.seen = count

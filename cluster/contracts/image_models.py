@@ -80,6 +80,14 @@ class Interval(Part):
     hits: int
     of: int
 
+    @property
+    def told(self) -> str:
+        """The share with what it is of, as ``4 of 6, 67 % (30–90)``; of nothing, ``of none``."""
+        if not self.of:
+            return "of none"
+        ends = f"{100 * self.low:.0f}–{100 * self.high:.0f}"
+        return f"{self.hits:,} of {self.of:,}, {100 * self.share:.0f} % ({ends})"
+
 
 class ClassFigures(Part):
     """How one class was recognised on images kept apart from training."""
@@ -221,6 +229,7 @@ class ImageModelCard(Part):
     config: str = ""
     """JSON of how it was trained."""
     temperature: float | None = None
+    """None where none could be fitted, or where nobody here tried."""
     metrics: ImageMetrics | None = None
     """None of an uploaded model whose classes no stored set has."""
     rejection: str = ""
@@ -274,12 +283,24 @@ class ListedModel(Part):
     """Bytes of each variant."""
     made_by: str
     accuracy: float | None = None
+    accuracy_interval: Interval | None = None
+    """The same with its images; None where nobody measured it, or an earlier release listed it."""
     macro_auroc: float | None = None
+    tells_outside: bool | None = None
+    """Whether it says of an image that it is outside of what it knows; None where an earlier
+    release listed it."""
     summary: str = ""
     parent: str = ""
     """Version that it follows."""
     reason: str = ""
-    """Why it was retired or refused."""
+    """Why it waits, was retired or was refused."""
+
+    @property
+    def accuracy_told(self) -> str:
+        """Its accuracy with what it is of, as far as that is known; empty where nothing is."""
+        if self.accuracy_interval is not None:
+            return self.accuracy_interval.told
+        return "" if self.accuracy is None else f"{self.accuracy:.3f}"
 
 
 class ModelList(Part):

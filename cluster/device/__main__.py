@@ -207,8 +207,9 @@ def prepare_file(
     picture = prepare(read_picture(file), Crop.of(crop) if crop else None)
     write_durably(out, picture.content)
     size = f"{picture.width} x {picture.height} pixels, {len(picture.content):,} bytes"
-    gone = f" (of {picture.bytes_given:,}); changed: {', '.join(picture.removed) or 'nothing'}"
-    show.terminal().print(show.plain(f"{out}: {size}{gone}"), soft_wrap=True)
+    done = ", ".join((f"encoded anew as {picture.form}", *picture.removed))
+    told = f"{out}: {size} (of {picture.bytes_given:,}); {done}"
+    show.terminal().print(show.plain(told), soft_wrap=True)
 
 
 @app.command(name="cache")

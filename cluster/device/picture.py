@@ -23,6 +23,7 @@ ORIGINAL_BYTES: Final = 1_000_000
 SIDE_MAX: Final = 1024
 QUALITY: Final = 85
 LIMITS: Final = Limits(side_max=SIDE_MAX)
+PNG: Final = b"\x89PNG"
 ROUNDING: Final = 1e-6
 
 
@@ -67,6 +68,11 @@ class Picture:
     bytes_given: int
     removed: tuple[str, ...]
     """What was taken out or changed, by the names of the intake, such as exif, place."""
+
+    @property
+    def form(self) -> str:
+        """JPEG or PNG: the file is always encoded anew."""
+        return "PNG" if self.content.startswith(PNG) else "JPEG"
 
     def image(self) -> Image.Image:
         """Return the pixels, RGB."""

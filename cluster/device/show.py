@@ -23,11 +23,18 @@ WIDTH_MIN: Final = 160
 """Where nobody said how wide a line may be, as in a pipe."""
 GAP: Final = 2
 """Blanks between the columns of a table: its padding, and the line that is not drawn."""
-PART: Final = re.compile(r"(?<=,) ")
+PART: Final = re.compile(r"(?<=[,%]) | (?=of )")
+"""Where a cell may be folded: behind what a comma ends, and within ``4 of 6, 67 % (30–90)``."""
 CLASSES_SHOWN: Final = 3
 SHOWN: Final = 6
 """Of treatments, links and the like; the rest is counted."""
 TEXT_CHARS: Final = 600
+ALWAYS_ONE: Final = "always one of these"
+"""Stands behind the classes of a model that never says that an image is outside."""
+CANNOT_TELL_OUTSIDE: Final = (
+    "This model cannot tell that an image is outside of what it knows: whatever it shows gets one "
+    "of its classes."
+)
 OUTSIDE: Final = "outside what this model knows"
 NO_DISEASE: Final = "is no disease of the database, so there is nothing to look up"
 
@@ -58,7 +65,18 @@ def listing_lines(listing: Listing) -> Iterator[Text]:
 
 def models_table(models: Sequence[ListedModel], cached: Sequence[CachedModel], width: int) -> Table:
     """Return the models in the order given, as a table of at most that many characters a line."""
-    rows = [("model", "no.", "tells apart", "accuracy", "AUROC", "MiB", "here", "made by")]
+    rows = [
+        (
+            "model",
+            "no.",
+            "tells apart",
+            "accuracy",
+            "AUROC",
+            "MiB",
+            "here",
+            "made by",
+        )
+    ]
     here = {one.version: one for one in cached}
     for one in models:
         sizes = ", ".join(f"{name} {size / MIB:.1f}" for name, size in sorted(one.sizes.items()))
@@ -66,8 +84,8 @@ def models_table(models: Sequence[ListedModel], cached: Sequence[CachedModel], w
         cells = (
             one.name,
             str(one.number),
-            ", ".join(one.labels),
-            _figure(one.accuracy),
+            ", ".join(classes_of(one)),
+            one.accuracy_told or "-",
             _figure(one.macro_auroc),
             sizes,
             ", ".join(kept.variants) if kept else "",
@@ -75,6 +93,11 @@ def models_table(models: Sequence[ListedModel], cached: Sequence[CachedModel], w
         )
         rows.append(cells)
     return _table(rows, width)
+
+
+def classes_of(model: ListedModel) -> list[str]:
+    """Return what a model tells apart, and that it tells nothing else where that is so."""
+    return [*model.labels, *([ALWAYS_ONE] if model.tells_outside is False else [])]
 
 
 def cache_table(models: Sequence[CachedModel], width: int) -> Table:
@@ -94,7 +117,7 @@ def cache_table(models: Sequence[CachedModel], width: int) -> Table:
 
 
 def _table(rows: Sequence[tuple[str, ...]], width: int) -> Table:
-    """Lay out heads and rows; what stands between commas is folded only where it does not fit."""
+    """Lay out heads and rows; a cell is folded between its parts, and only where needed."""
     shown = [[plain(cell) for cell in row] for row in rows]
     columns = list(zip(*shown, strict=True))
     parts = [
@@ -105,11 +128,23 @@ def _table(rows: Sequence[tuple[str, ...]], width: int) -> Table:
     room = width - GAP * (len(columns) - 1)
     folded = _cut_to(parts, [1] * len(columns), room)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
-    for head, characters in zip(shown[0], _cut_to(whole, folded, room), strict=True):
+    widths = _cut_to(whole, folded, room)
+    for head, characters in zip(shown[0], widths, strict=True):
         table.add_column(head, overflow="fold", width=characters)
     for row in shown[1:]:
-        table.add_row(*row)
+        table.add_row(*(_folded(*pair) for pair in zip(row, widths, strict=True)))
     return table
+
+
+def _folded(cell: Text, width: int) -> Text:
+    """Put the parts of a cell into lines of at most that width; a part that is wider stays one."""
+    lines: list[str] = []
+    for part in PART.split(cell.plain):
+        if lines and cell_len(f"{lines[-1]} {part}") <= width:
+            lines[-1] += f" {part}"
+        else:
+            lines.append(part)
+    return Text("\n".join(lines))
 
 
 def _cut_to(wanted: Sequence[int], least: Sequence[int], room: int) -> list[int]:
@@ -136,6 +171,9 @@ def fetched_lines(fetched: Fetched) -> Iterator[Text]:
     size = fetched.bytes_downloaded
     came = f"downloaded {size / MIB:.1f} MiB" if size else "cached"
     yield plain(f"{listed.name} {listed.number} ({fetched.variant}): {came}")
+    chosen = fetched.bundle.variant(fetched.variant)
+    if chosen is not None and chosen.outside_above is None:
+        yield plain(CANNOT_TELL_OUTSIDE, "yellow")
     for one in fetched.evicted:
         yield plain(f"Removed to make room: {one.bundle.name} ({one.version[:12]})")
 

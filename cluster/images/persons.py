@@ -115,8 +115,10 @@ def _read(
         found.findings.append(_finding("note", "table_without_persons", name, message))
         return
     unmatched = ambiguous = 0
-    for row in rows:
+    unnamed: list[int] = []
+    for number, row in enumerate(rows, start=2):
         if len(row) <= max(files, persons) or row[persons].strip().lower() in UNKNOWN:
+            unnamed += [number] if any(row) else []
             continue
         label = row[classes].strip() if classes is not None and classes < len(row) else ""
         matches = _matches(row[files], label, places)
@@ -124,6 +126,9 @@ def _read(
         ambiguous += len(matches) > 1
         for match in matches:
             people[match].add(row[persons].strip())
+    if unnamed:
+        message = f"{len(unnamed):,} rows name no person; the first is row {unnamed[0]:,}"
+        found.findings.append(_finding("warning", "table_rows_without_person", name, message))
     for code, number, what in (
         ("table_rows_unmatched", unmatched, "name no image of this set"),
         ("table_rows_ambiguous", ambiguous, "name several images; the person counts for all"),

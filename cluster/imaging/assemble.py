@@ -137,6 +137,7 @@ def assemble(
     examples: Examples,
     card: ImageModelCard,
     outside_above: Callable[[Floats], float],
+    say: Callable[[str], None] = lambda line: None,
 ) -> Assembled:
     """Return the bundle of a trained network: fp32, int8 where it is good enough, golden vectors.
 
@@ -146,6 +147,7 @@ def assemble(
         examples: images of the size of the graph, to calibrate, judge and check by.
         card: ``limits`` gains a sentence where int8 is left out.
         outside_above: gives the threshold for distances of validation images.
+        say: is told of each step.
 
     Raises:
         InputError: there are no validation images.
@@ -154,6 +156,7 @@ def assemble(
     if not len(examples.truth_N):
         what = "there are no validation images to judge the files by"
         raise InputError(what, card.name, "Add images to the set.")
+    say("compilation to ONNX")
     fp32 = export_graph(
         trained.network,
         trained.temperature,
@@ -162,12 +165,15 @@ def assemble(
         _metadata(trained, labels, card),
     )
     graph = Graph(fp32)
+    say(f"check of the fp32 file on {len(examples.truth_N):,} validation images")
     judge = _Judge(labels, examples, outside_above, graph)
     _check_on_images(trained, examples.validation_NSS3, judge.reference)
     first = judge.reference_variant(fp32)
     golden, pictures = golden_vectors(trained.size, *judge.golden_answers())
     variants, files = [first], {"model-fp32.onnx": fp32, **pictures}
+    say(f"quantisation to int8 by {len(examples.calibration_NSS3):,} images")
     int8 = quantise(fp32, examples.calibration_NSS3)
+    say("check of the int8 file")
     second = judge.int8_variant(int8)
     reason = unfit(first, second, AGREEMENT_MIN.get(card.backbone, max(AGREEMENT_MIN.values())))
     if reason:
@@ -181,13 +187,17 @@ def assemble(
         preprocessing=Preprocessing(size=trained.size),
         variants=tuple(variants),
         golden=golden,
-        files=tuple(
-            BundleFile(name=name, sha256=sha256(content), size=len(content))
-            for name, content in files.items()
-        ),
+        files=_listed(files),
         card=card,
     )
     return Assembled(bundle, files, judge.validation_distances())
+
+
+def _listed(files: Mapping[str, bytes]) -> tuple[BundleFile, ...]:
+    return tuple(
+        BundleFile(name=name, sha256=sha256(content), size=len(content))
+        for name, content in files.items()
+    )
 
 
 def _check_on_images(trained: TrainedModel, pixels_NSS3: Pixels, reference: Answers) -> None:

@@ -39,6 +39,8 @@ class Lesson:
         self.labels: tuple[str, ...] = manifest.labels
         self.images: tuple[StoredImage, ...] = manifest.images
         self.size = size
+        self.seen: Callable[[int], None] = lambda number: None
+        """Is told of each batch how many images it has."""
         self._read = read
         place = {label: at for at, label in enumerate(manifest.labels)}
         self.truth_N: Ints = np.asarray([place[one.label] for one in manifest.images], np.int64)
@@ -49,10 +51,10 @@ class Lesson:
     def _check(self) -> None:
         for part, least in (("training", IMAGES_MIN), ("validation", 1)):
             counts = np.bincount(self.truth_N[self.rows_of(part)], minlength=len(self.labels))
-            few = [self.labels[at] for at in np.flatnonzero(counts < least)]
+            few = [f"{self.labels[at]} {counts[at]}" for at in np.flatnonzero(counts < least)]
             if few:
-                what = f"class {', '.join(few)} has under {least} images in the {part} part"
-                raise ImageSetRefused(what, "class_too_small", "Add images of it, or leave it out.")
+                what = f"classes with under {least} images in the {part} part: {', '.join(few)}"
+                raise ImageSetRefused(what, "class_too_small", "Add images, or leave them out.")
 
     def rows_of(self, part: str | Split) -> Ints:
         """Return the rows of a part."""
@@ -64,7 +66,9 @@ class Lesson:
 
     def batch(self, rows: Sequence[int] | Ints) -> Tensor:
         """Return images as uint8 [n, 3, S, S]."""
-        return torch.from_numpy(self.pixels(rows)).permute(0, 3, 1, 2)
+        pixels_BSS3 = self.pixels(rows)
+        self.seen(len(pixels_BSS3))
+        return torch.from_numpy(pixels_BSS3).permute(0, 3, 1, 2)
 
     def file(self, row: int) -> bytes:
         """Return the clean file of an image."""

@@ -7,7 +7,7 @@ the test part, by the fp32 file of the bundle and by the decision that devices t
 Shapes: N images, S pixels of a side, K classes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
@@ -26,7 +26,7 @@ from cluster.contracts.trend import ReliabilityBin
 from cluster.errors import InputError
 from cluster.ids import canonical_json
 from cluster.imaging.assemble import Examples, TrainedModel, assemble
-from cluster.imaging.calibration import fit_temperature
+from cluster.imaging.calibration import fit_temperature, is_fitted
 from cluster.imaging.evaluate import evaluate
 from cluster.imaging.fit import ImageFitting
 from cluster.imaging.graph import Answers, Graph
@@ -55,6 +55,10 @@ Part = Literal["validation", "test"]
 FLATTERED: Final = (
     "The set has no test part, so the figures are of the images by which it was also chosen: they "
     "flatter."
+)
+NOT_CALIBRATED: Final = (
+    "Its probabilities could not be calibrated: no temperature fits the validation images, so do "
+    "not rely on them."
 )
 LIMITS: Final = (
     "An unseen class that looks like a known one is not reliably told from it.",
@@ -106,14 +110,20 @@ class Published:
     border: BorderCheck | None
 
 
-def publish(fitting: ImageFitting, origin: Origin) -> Published:
+def publish(fitting: ImageFitting, origin: Origin, say: Callable[[str], None]) -> Published:
     """Calibrate, measure and compile what a run has learned.
+
+    Args:
+        fitting: a finished run.
+        origin: what it does not know of itself.
+        say: is told of each step.
 
     Raises:
         Fault: the compiled file does not say what the network says.
     """
     lesson, network = fitting.lesson, fitting.best_network()
     validation_rows = lesson.rows_of("validation")
+    say(f"calibration on {len(validation_rows):,} validation images")
     learned = evaluate(network, lesson, _some(lesson, FEATURES_MAX))
     judged = evaluate(network, lesson, validation_rows)
     temperature = fit_temperature(judged.logits_NK, judged.truth_N)
@@ -129,10 +139,12 @@ def publish(fitting: ImageFitting, origin: Origin) -> Published:
         ),
         _card(fitting, origin, temperature),
         threshold_of,
+        say,
     )
     tested = lesson.rows_of("test")
     scored_on: Part = "test" if len(tested) else "validation"
     rows = tested if len(tested) else validation_rows
+    say(f"figures of {len(rows):,} {scored_on} images")
     graph = Graph(made.files["model-fp32.onnx"])
     said = graph.answers(lesson.pixels(rows))
     decided_N = best_classes(said.p_NK, weight_K)
@@ -165,7 +177,9 @@ def _labels(lesson: Lesson, origin: Origin, weight_K: NDArray[np.float64]) -> li
 
 
 def _card(fitting: ImageFitting, origin: Origin, temperature: float) -> ImageModelCard:
-    lacking = () if origin.weights.name != "none" else ("It was trained from random weights.",)
+    known = is_fitted(temperature)
+    lacking = [] if origin.weights.name != "none" else ["It was trained from random weights."]
+    lacking += [] if known else [NOT_CALIBRATED]
     return ImageModelCard(
         name=origin.name,
         made_at=origin.made_at,
@@ -181,7 +195,7 @@ def _card(fitting: ImageFitting, origin: Origin, temperature: float) -> ImageMod
         split_by=origin.data_card.split_by,
         seed=fitting.config.seed,
         config=canonical_json(fitting.config.model_dump(mode="json")),
-        temperature=temperature,
+        temperature=temperature if known else None,
         rejection=(
             "Distance to the nearest class in whitened features of a middle layer; the threshold "
             f"keeps {KEPT:.0%} of the validation images and a margin beyond."

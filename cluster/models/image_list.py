@@ -14,6 +14,8 @@ from cluster.contracts.image_models import Bundle, ListedModel, ModelList, State
 from cluster.contracts.registry import Action, ModelChange
 from cluster.errors import Conflict, InputError, NotFound
 
+WITH_REASON: Final = frozenset({"pending", "refused", "retired"})
+"""Changes whose reason is shown in the list until the next one."""
 PUBLIC: Final[frozenset[State]] = frozenset({"published", "retired"})
 """States of versions that everybody may know of; the files of the published ones only."""
 FROM: Final[Mapping[Action, State]] = {
@@ -52,7 +54,7 @@ class Standing:
             self.serving[name] = version
             return
         self.states[version] = change.action
-        self.reasons[version] = change.reason if change.action in {"refused", "retired"} else ""
+        self.reasons[version] = change.reason if change.action in WITH_REASON else ""
         if change.action == "published" and self._is_newest(version, name):
             self.serving[name] = version
         if change.action == "retired" and self.serving.get(name) == version:
@@ -108,7 +110,9 @@ def entry_of(
         sizes={one.name: one.size for one in bundle.variants},
         made_by=card.made_by,
         accuracy=metrics.accuracy.share if metrics else None,
+        accuracy_interval=metrics.accuracy if metrics else None,
         macro_auroc=metrics.macro_auroc if metrics else None,
+        tells_outside=all(one.outside_above is not None for one in bundle.variants),
         summary=card.summary,
         parent=parent,
     )

@@ -21,6 +21,8 @@ STANDARD: Final = frozenset({"", "ai.onnx"})
 NODES_MAX: Final = 5_000
 ELEMENTS_MAX: Final = 64 << 20
 """Of one tensor, given or computed."""
+NAMES_MAX: Final = 6
+"""Of inputs and outputs that a refusal names."""
 CONTROL_FLOW: Final = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 RANDOM: Final = frozenset(
     {
@@ -206,9 +208,15 @@ def _value_problems(model: "ModelProto") -> Iterator[Problem]:
 
 
 def _count_problems(model: "ModelProto") -> Iterator[Problem]:
-    for place, found in ((INPUT, _inputs(model)), (OUTPUT, list(model.graph.output))):
+    for place, found, wanted in (
+        (INPUT, _inputs(model), "1 is taken, the image: float32 [batch, 3, size, size]"),
+        (OUTPUT, list(model.graph.output), "1 is taken, the scores: float32 [batch, classes]"),
+    ):
         if len(found) != 1:
-            yield Problem(f"{place}_number", place, f"it has {len(found)} {place}s; 1 is taken")
+            names = ", ".join(quoted(one.name) for one in found[:NAMES_MAX])
+            more = ", …" if len(found) > NAMES_MAX else ""
+            has = f"it has {len(found)} {place}s" + (f" ({names}{more})" if found else "")
+            yield Problem(f"{place}_number", place, f"{has}; {wanted}")
 
 
 STRUCTURE: Final[tuple[Callable[["ModelProto"], Iterator[Problem]], ...]] = (

@@ -54,7 +54,7 @@ CLASS_HEADS: Final = ("class", "images", "sensitivity (95 %)", "specificity (95 
 VARIANT_HEADS: Final = (
     "file",
     "megabytes",
-    "accuracy",
+    "validation accuracy",
     "answers of fp32",
     "largest change of a probability",
     "refuses above",

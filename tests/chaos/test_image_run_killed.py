@@ -4,6 +4,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from image_builders import write, zip_bytes
@@ -12,7 +13,7 @@ from job_processes import Begin, begun_jobs
 
 from actors.registry import RegistryService
 from actors.registry_calls import ask_registry
-from cluster.contracts.image_models import Bundle
+from cluster.contracts.image_models import Bundle, State
 from cluster.errors import Conflict, WeightsInvalid
 from cluster.learning.sealed import unpack
 from cluster.settings import load_settings
@@ -46,9 +47,10 @@ def test_a_killed_run_goes_on_and_its_model_is_listed(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """C2 B8: after SIGKILL the same command goes on from the last pass, and publishes once; typed
-    again it trains nothing; other inputs in the same folder are refused, and absent weights before
-    anything is read.
+    """C2 B8: after SIGKILL the same command goes on from the last pass, and publishes once, after
+    which its checkpoints are gone; typed again it trains nothing, and removes what a kill before
+    that left; other inputs in the same folder are refused, and absent weights before anything is
+    read. Images without anything to learn make a model that waits.
     """
     out = tmp_path / "out"
     first, deadline = begin(), time.monotonic() + DEADLINE_S
@@ -58,6 +60,7 @@ def test_a_killed_run_goes_on_and_its_model_is_listed(
     assert first.poll() is None, first.communicate()
     first.send_signal(signal.SIGKILL)
     output, _ = first.communicate()
+    assert "starting the cluster" in output
     assert f"pass {PASSES}" not in output and not (out / "bundle.json").exists()
     _, progress = unpack(checkpoints(out)[0].read_bytes())
     done = progress["curve"]
@@ -73,16 +76,22 @@ def test_a_killed_run_goes_on_and_its_model_is_listed(
     assert (bundle.card.weights.name, bundle.card.licence) == ("none", "CC0-1.0")
     assert {"report.html", "card.json", "data", "run.json"} <= {one.name for one in out.iterdir()}
     settings = load_settings({"data_dir": str(tmp_path / "data")})
-    listed = ask_registry(settings, RegistryService.model_list).models
-    assert [(one.name, one.number, one.serving) for one in listed] == [("cells", 1, True)]
-    assert listed[0].version in output
+    listed = ask_registry(settings, RegistryService.model_list, states=get_args(State)).models
+    assert [(one.name, one.number, one.state) for one in listed] == [("cells", 1, "pending")]
+    assert listed[0].version in output and f"does not serve: {listed[0].reason}" in output
+    assert "of their commonest class" in listed[0].reason
+    assert "class amber: not bound" in output
+    assert not (out / "training").exists()
+    left = write(out / "training" / "images-x" / "fitting.safetensors", b"of a run that was killed")
 
     words = {"name": "cells", "out": out, "settings": [f"data_dir={tmp_path / 'data'}"]}
     words |= {"backbone": "efficientnet_lite0", "image_size": 75, "weights": "none"}
     main(dataset="cells", epochs=PASSES - 1, **words)
     assert "nothing is trained" in capsys.readouterr().out
-    assert ask_registry(settings, RegistryService.model_list).models == listed
+    assert not left.parent.parent.exists()
+    again = ask_registry(settings, RegistryService.model_list, states=get_args(State)).models
+    assert again == listed
     with pytest.raises(Conflict, match=f"other epochs_max: {PASSES - 1}, not 9"):
         main(dataset="cells", epochs=9, **words)
     with pytest.raises(WeightsInvalid, match=r"there is no file /no\.safetensors"):
-        main(dataset="/no.zip", **words | {"weights": "/no.safetensors"})
+        main(dataset="cells", **words | {"weights": "/no.safetensors"})

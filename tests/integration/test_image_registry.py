@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 import ray
-from bundle_builders import a_bundle, check_folder, opened, seen_by_a_client, stored
+from bundle_builders import (
+    a_bundle,
+    check_folder,
+    opened,
+    seen_by_a_client,
+    some_metrics,
+    stored,
+)
 
 from actors.image_registry import ImageRegistry
 from actors.registry import RegistryService, start_registry
@@ -65,7 +72,7 @@ def test_a_bundle_is_listed_with_its_files(
     content = stored(blobs)
     first = service.publish_images(content, "fit_inception")
     assert (first.version, first.number, first.state) == (sha256(content), 1, "published")
-    assert first.serving and first.parent == "" and first.accuracy == 0.5
+    assert first.serving and first.parent == "" and first.accuracy == 0.9
     check_folder(service, data_dir)
     before = (data_dir / "public" / "models.json").stat()
     assert service.publish_images(content, "somebody else") == first
@@ -107,6 +114,25 @@ def test_what_waits_is_seen_by_operators_only(
     assert seen_by_a_client(data_dir) == {"lungs": [1, 2]}
     last = service.image_history()[-1]
     assert (last.action, last.by, last.version) == ("published", "Ann", one.version)
+
+
+def test_a_model_at_chance_does_not_become_the_serving_one(
+    service: ImageRegistry, blobs: BlobStore, data_dir: Path
+) -> None:
+    """C9: trained here or not, what is not surely better than guessing waits, and says why; so does
+    what is clearly worse than the version that serves. An operator may take it all the same.
+    """
+    labels = ("normal", "pneumonia")
+    service.publish_images(stored(blobs, metrics=some_metrics(labels, 100, 95)), "trainer")
+    for text, right in (("chance", 52), ("worse", 80)):
+        content = stored(blobs, text=text, metrics=some_metrics(labels, 100, right))
+        listed = service.publish_images(content, "trainer")
+        assert (listed.state, listed.serving) == ("pending", False)
+        assert f"{2 * right} of 200" in listed.reason
+        assert service.publish_images(content, "trainer") == listed
+    assert "190 of 200" in listed.reason and seen_by_a_client(data_dir) == {"lungs": [1]}
+    accepted = service.accept_image("lungs", "3", "Ann")
+    assert accepted.serving and accepted.reason == ""
 
 
 def test_a_reader_never_sees_half_a_model(

@@ -57,7 +57,7 @@ def test_each_image_has_a_row(
         assert (float(row["distance_ratio"]) > 1) == (row["true"] == "white")
     told = capsys.readouterr().out
     assert "12 images, 3 outside of what the model knows" in told
-    assert "accuracy 1.0000 (9 of 9)" in told and "not a diagnosis" in told
+    assert "accuracy 9 of 9, 100 % (70–100)" in told and "not a diagnosis" in told
 
 
 def test_images_without_folders_have_no_truth(
@@ -75,14 +75,32 @@ def test_images_without_folders_have_no_truth(
 def test_what_cannot_be_read_is_left_out(
     data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """C7: a damaged image is named and has no row; other files are passed over."""
+    """C7: a damaged image is named with the reason where errors go, has no row and costs the exit
+    code, as on a device; other files are passed over, and other images have their rows.
+    """
     (data / "images" / "red" / "bad[bold].jpg").write_bytes(b"no image")
     (data / "images" / "README.md").write_text("readme")
     (data / "images" / "red" / "._0.png").write_bytes(b"of an archiver")
-    assert run(data, monkeypatch) == 0
+    for n in range(shell.PROBLEMS_SHOWN):
+        (data / "images" / "green" / f"bad{n}.jpg").write_bytes(b"no image")
+    assert run(data, monkeypatch) == shell.EXIT_INPUT
     assert len(rows_of(data)) == 12
-    told = capsys.readouterr().out
-    assert told.count("left out: ") == 1 and "left out: red/bad[bold].jpg: " in told
+    out, err = capsys.readouterr()
+    assert "12 images" in out and "left out" not in out
+    assert err.count("left out: ") == 1 + shell.PROBLEMS_SHOWN
+    assert "left out: red/bad[bold].jpg: the picture is not taken" in err
+
+
+def test_models_are_kept_where_the_device_keeps_them(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C5: one variable names the cache for job and device; else it is in the data folder."""
+    monkeypatch.setenv("DAZZLE_DEVICE_CACHE", str(data / "kept"))
+    assert run(data, monkeypatch) == 0
+    assert list((data / "kept").rglob("*")) and not (data / "data" / "device").exists()
+    monkeypatch.delenv("DAZZLE_DEVICE_CACHE")
+    assert run(data, monkeypatch) == 0
+    assert list((data / "data" / "device").rglob("*"))
 
 
 @pytest.mark.parametrize(
@@ -94,6 +112,7 @@ def test_what_cannot_be_read_is_left_out(
         (["--variant", "fp16"], 2, "int8 or fp32"),
         (["--out", "EMPTY"], 2, "is a folder"),
         (["--model", "other"], 1, "no model of the list"),
+        (["--model", "colours@7"], 1, "Published are: 1."),
         (["--server", "NONE"], 1, "no list can be read"),
     ],
 )
@@ -112,8 +131,8 @@ def test_errors_are_one_line(
     places = {"BAD", "EMPTY", "NONE"}
     given = [str(data / word) if word in places else word for word in words]
     assert run(data, monkeypatch, *given) == code
-    err = capsys.readouterr().err
-    assert told in err and len(err.strip().splitlines()) == 1
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert told in lines[-1] and len(lines) == 1 + ("BAD" in words)
     assert not (data / "p.csv").exists()
 
 

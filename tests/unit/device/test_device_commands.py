@@ -18,7 +18,8 @@ from rich.console import Console
 from cluster.contracts.image_models import Recognition
 from cluster.device.__main__ import main
 from cluster.device.show import models_table
-from cluster.models.bundle import version_of
+from cluster.imaging.metrics import wilson
+from cluster.models.bundle import bundle_bytes, version_of
 
 ROOT = Path(__file__).resolve().parents[3]
 Run = Callable[..., tuple[int, str, str]]
@@ -73,7 +74,8 @@ def test_names_in_the_list_are_not_folded(width: int) -> None:
     """C4: words stay whole where they fit, and the longest are folded, not cut, where not."""
     classes = ("basophil", "eosinophil", "erythroblast", "lymphocyte", "monocyte", "neutrophil")
     sizes = {"fp32": 83 << 20, "int8": 21 << 20}
-    model = listed(a_bundle("blood")[0], labels=classes, made_by="jobs.fit_inception", sizes=sizes)
+    made = {"made_by": "jobs.fit_inception", "sizes": sizes, "accuracy_interval": wilson(54, 60)}
+    model = listed(a_bundle("blood")[0], labels=classes, **made)
 
     def shown(name: str) -> list[str]:
         screen = Console(file=io.StringIO(), width=width)
@@ -82,11 +84,52 @@ def test_names_in_the_list_are_not_folded(width: int) -> None:
         return captured.get().splitlines()
 
     out = shown("blood")
-    words = (*classes, "jobs.fit_inception", "0.900", "made by", "fp32 83.0,", "int8 21.0")
+    words = (
+        *classes,
+        "jobs.fit_inception",
+        "60,",
+        "(80–95)",
+        "made by",
+        "fp32 83.0,",
+        "int8 21.0",
+    )
     assert [word for word in words if not any(word in line for line in out)] == []
     folded = shown("x" * 99)
     assert sum(line.split("  ")[0].count("x") for line in folded) == 99
-    assert max(map(len, folded)) <= width and any("0.900" in line for line in folded)
+    assert max(map(len, folded)) <= width and any("60," in line for line in folded)
+
+
+def test_a_model_that_never_says_unknown_is_told_at_each_use(
+    run: Run, tmp_path: Path, pictures: Any
+) -> None:
+    """C10: without a distance every picture gets a class; the list and each recognition say so."""
+    bundle, files = a_bundle()
+    bare = [one.model_copy(update={"outside_above": None}) for one in bundle.variants]
+    golden = [one.model_copy(update={"distance": None}) for one in bundle.golden]
+    bundle = bundle.model_copy(update={"variants": tuple(bare), "golden": tuple(golden)})
+    files |= {version_of(bundle): bundle_bytes(bundle)}
+    one = listed(bundle, tells_outside=False)
+    folder = write(tmp_path / "bare", [one], files)
+    assert "always one of these" in run("models", "--server", folder)[1]
+    for _ in range(2):
+        out = run("recognise", pictures["white"], "--model", "colours", "--server", folder)[1]
+        assert out.count("cannot tell that an image is outside") == 1
+
+
+def test_the_list_has_the_images_of_an_accuracy(run: Run, tmp_path: Path) -> None:
+    """C4: a share stands with what it is of."""
+    bundle, files = a_bundle()
+    measured = listed(bundle, accuracy=2 / 3, accuracy_interval=wilson(4, 6))
+    out = run("models", "--server", write(tmp_path / "few", [measured], files))[1]
+    assert "4 of 6, 67 % (30–90)" in out and "always" not in out
+
+
+def test_a_prepared_picture_says_what_was_done(
+    run: Run, tmp_path: Path, pictures: dict[str, Path]
+) -> None:
+    """C6: also where nothing had to be taken out, the file is another one."""
+    out = run("prepare", pictures["red"], "--out", tmp_path / "out.png")[1]
+    assert "encoded anew as PNG" in out and "nothing" not in out
 
 
 def test_outside_and_normal_have_no_answer(run: Run, public: Path, pictures: Any) -> None:

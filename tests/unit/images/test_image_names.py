@@ -119,6 +119,7 @@ def test_tables_of_persons_are_read_tolerantly(table: str) -> None:
         (b"path,patient\nx/9.jpg,P1\n", "table_rows_unmatched"),
         (b"file,patient\n1.jpg,P1\n", "table_rows_ambiguous"),
         (b"", "table_without_persons"),
+        (b"path,patient\na/1.jpg,P1\na/2.jpg,\n", "table_rows_without_person"),
     ],
 )
 def test_what_a_table_does_not_tell_is_named(table: bytes, code: str) -> None:
@@ -126,6 +127,18 @@ def test_what_a_table_does_not_tell_is_named(table: bytes, code: str) -> None:
     findings = read_persons({"t.csv": table}, IMAGES, "set/").findings
     assert code in {one.code for one in findings}
     assert not [one for one in findings if "P1" in one.model_dump_json()]
+
+
+def test_rows_without_a_person_are_counted_and_the_first_is_named() -> None:
+    """C1: so that it can be found; the head is row 1, empty lines count for nothing."""
+    table = b"path,patient\na/1.jpg,P1\na/2.jpg,\n\nb/1.jpg,unknown\n"
+    (found,) = [
+        one
+        for one in read_persons({"t.csv": table}, IMAGES, "set/").findings
+        if one.code == "table_rows_without_person"
+    ]
+    assert (found.level, found.place) == ("warning", "t.csv")
+    assert "2 rows" in found.message and "row 3" in found.message
 
 
 def counts(*kept: int) -> list[ClassCounts]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from cluster.imaging.calibration import fit_temperature
+from cluster.imaging.calibration import fit_temperature, is_fitted
 from cluster.imaging.head import fit_head
 from cluster.imaging.operating import operating_weights
 from cluster.imaging.rejection import fit_rejection, threshold_of
@@ -25,7 +25,15 @@ def drawn(n: int, n_classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray
 def test_the_temperature_undoes_false_certainty(factor: float) -> None:
     """C10: logits that are a factor too large get that factor as their temperature."""
     logits, truth = drawn(20_000, 4)
-    assert fit_temperature(logits * factor, truth) == pytest.approx(factor, rel=0.05)
+    found = fit_temperature(logits * factor, truth)
+    assert found == pytest.approx(factor, rel=0.05) and is_fitted(found)
+
+
+def test_a_temperature_that_a_bound_stopped_is_not_fitted() -> None:
+    """C10: neither where every image is right, nor where the logits say nothing of the class."""
+    logits, _ = drawn(400, 4)
+    assert not is_fitted(fit_temperature(logits, logits.argmax(1).astype(np.int64)))
+    assert not is_fitted(fit_temperature(logits, logits.argmin(1).astype(np.int64)))
 
 
 @given(st.integers(2, 6), st.integers(0, 50))

@@ -154,8 +154,8 @@ def test_patience_ends_a_run_that_no_longer_improves() -> None:
 
 
 def test_a_class_without_images_to_learn_from_is_refused() -> None:
-    """C2: a class of too few training images, or none to validate by, is named."""
-    with pytest.raises(ImageSetRefused, match="amber, blue"):
+    """C2: a class of too few training images, or none to validate by, is named with its number."""
+    with pytest.raises(ImageSetRefused, match="training part: amber 4, blue 4"):
         a_lesson(5)
     with pytest.raises(ImageSetRefused, match="validation"):
         a_lesson(splits=("training",))

@@ -11,14 +11,14 @@ from cluster.contracts.images import DataSetCard, ImageSetManifest, Split, Store
 from cluster.imaging.fit import ImageFitting
 from cluster.imaging.graph import Graph
 from cluster.imaging.lesson import Lesson
-from cluster.imaging.publish import Origin, Published, _some, publish
+from cluster.imaging.publish import NOT_CALIBRATED, Origin, Published, _some, publish
 from cluster.models.bundle import check_bundle
 from cluster.models.decision import best_classes, outside
 
 CONFIG = ImageFitConfig(image_size=75, epochs_max=2, batch_size=4, learning_rate=0.05)
 
 
-def published(*splits: Split) -> Published:
+def published(*splits: Split, said: list[str] | None = None) -> Published:
     lesson = a_lesson(30, splits=splits)
     fitting = ImageFitting(lesson, ColourNetwork(2), CONFIG)
     while not fitting.finished:
@@ -36,7 +36,7 @@ def published(*splits: Split) -> Published:
         attribution="drawn",
         changelog="first",
     )
-    return publish(fitting, origin)
+    return publish(fitting, origin, [].append if said is None else said.append)
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,12 @@ def test_a_bundle_passes_the_checks_of_the_list(made: Published) -> None:
     """C3 C4: what training hands over is what the registry takes."""
     assert check_bundle(made.bundle, made.files) == []
     assert made.bundle.labels[1].disease_id == "MONDO:0000001"
+
+
+def test_a_temperature_at_its_bound_is_no_figure(made: Published) -> None:
+    """C10: where no validation image is wrong, how sure the network should be is not known."""
+    card = made.bundle.card
+    assert card.temperature is None and NOT_CALIBRATED in card.limits
 
 
 def test_the_figures_are_of_the_test_part(made: Published) -> None:
@@ -93,10 +99,13 @@ def test_a_report_has_an_image_of_each_class_with_its_heat(made: Published) -> N
 
 def test_without_a_test_part_the_card_says_that_figures_flatter() -> None:
     """C2: where nothing was kept apart, the card says of which images its figures are."""
-    card = published("training", "validation").bundle.card
+    said: list[str] = []
+    card = published("training", "validation", said=said).bundle.card
     assert card.metrics is not None
     assert card.metrics.part == "validation"
     assert any("flatter" in one for one in card.limits)
+    steps = ("calibration", "compilation", "check of the fp32", "quantisation", "check", "figures")
+    assert [one.startswith(step) for one, step in zip(said, steps, strict=True)] == [True] * 6
 
 
 @pytest.mark.parametrize("most", [1, 30, 100])

@@ -67,6 +67,21 @@ def test_retirement_falls_back_to_the_newest_earlier_one() -> None:
     assert shown(models) == [(1, "retired", False), (2, "published", False)]
 
 
+def test_a_version_that_waits_says_why_until_it_is_published() -> None:
+    """C9: the reason of the last change is shown; what serves has none."""
+    assert the_list((1, "pending")).models[0].reason == "for 0"
+    assert the_list((1, "pending"), (1, "published")).models[0].reason == ""
+
+
+def test_an_entry_has_the_images_of_its_accuracy() -> None:
+    """C4: what is listed says of how many images a share is, and whether it rejects any."""
+    entry = entry_of(BUNDLES[0], VERSIONS[0], "", {}, 1.0)
+    assert entry.accuracy_told == "36 of 40, 90 % (77–96)" and entry.tells_outside
+    bare = [one.model_copy(update={"outside_above": None}) for one in BUNDLES[0].variants]
+    uploaded = BUNDLES[0].model_copy(update={"variants": tuple(bare)})
+    assert entry_of(uploaded, VERSIONS[0], "", {}, 1.0).tells_outside is False
+
+
 def test_the_public_part_has_what_everybody_may_know() -> None:
     """C9: nothing of what waits, was refused, or lacks a file."""
     models = the_list((1, "published"), (1, "retired"), (2, "published"), (3, "pending"))

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from device_builders import a_graph
 from onnx.helper import make_node
 from onnx_builders import (
     LABELS,
@@ -53,6 +54,16 @@ def test_a_hostile_file_is_refused_by_rule(name: str) -> None:
     assert f"({code})" in str(refused.value)
     assert refused.value.what.isprintable() and len(refused.value.what) < 600
     assert not Path("never-written").exists()
+
+
+def test_a_second_output_is_named_beside_what_is_taken() -> None:
+    """C9: the file of a model that was trained here has a distance too; who gives it is told."""
+    with pytest.raises(ModelRefused) as refused:
+        check_graph(read_model(a_graph(size=SIZE)), SIZE, K)
+    what = refused.value.what
+    assert (
+        "2 outputs ('prob', 'distance')" in what and "the scores: float32 [batch, classes]" in what
+    )
 
 
 def test_safetensors_are_known_by_any_length_of_their_header() -> None:
