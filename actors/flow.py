@@ -71,18 +71,19 @@ def register(run: Run) -> None:
 
     The links are those of a SIMULATED network: a ring and chords. A platform without agreement is
     linked all the same. A platform whose person-years at risk are not stated has the default of the
-    settings, and its profile says so.
+    settings, and its profile says so. What else a platform has said of itself stays.
     """
     network, names = run.session.network, list(run.sources)
     stated, default = run.plan.at_risk, run.session.settings.person_years_at_risk
     keys = run.each("register", {n: run.session.platforms[n].describe.remote() for n in names})
+    known = {tag.profile.platform_id: tag.profile for tag in ray.get(network.tags.remote())}
     for name in names:
-        profile = PlatformProfile(
-            platform_id=name,
-            kind="case collection",
-            person_years_at_risk=stated.get(name, default),
-            at_risk_origin="stated" if name in stated else "assumed default",
-        )
+        at_risk: dict[str, Any] = {
+            "person_years_at_risk": stated.get(name, default),
+            "at_risk_origin": "stated" if name in stated else "assumed default",
+        }
+        new = PlatformProfile(platform_id=name, kind="case collection", **at_risk)
+        profile = known.get(name, new).model_copy(update=at_risk)
         ray.get(network.register.remote(profile, keys[name][0]))
     weights = simulated_network(names, run.plan.seed).weights
     for here, source in enumerate(names):

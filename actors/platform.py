@@ -13,7 +13,15 @@ from cluster.clock import SystemClock
 from cluster.contracts.ingest import IngestReport, Source
 from cluster.contracts.matchmaking import Matchmaker, PeerQuestion, Told
 from cluster.contracts.result import PlatformResult, RatesFile, ScreeningReport
-from cluster.contracts.share import CaseAdded, CasePage, CaseView, EventsTaken, InboxRow
+from cluster.contracts.share import (
+    CaseAdded,
+    CasePage,
+    CaseView,
+    DecisionPage,
+    DeliveryPage,
+    EventsTaken,
+    InboxPage,
+)
 from cluster.contracts.sharing import (
     DecisionRecord,
     DeliveryStatus,
@@ -41,6 +49,8 @@ from cluster.flow import (
     consents,
     decisions,
     matchmaking,
+    network_search,
+    pages,
     projection,
     related,
     replay,
@@ -52,7 +62,7 @@ from cluster.flow import (
 from cluster.flow import deliveries as delivery_steps
 from cluster.flow.accesses import Recorded
 from cluster.flow.platform import open_platform, platform_folder
-from cluster.flow.query import CaseHit, CaseQuery
+from cluster.flow.query import CaseHit, CaseQuery, Hit, NetworkQuery, NetworkQuestion
 from cluster.flow.screening import AtRisk
 from cluster.flow.search import Found
 from cluster.retrieval.profiles import Presentation
@@ -101,9 +111,9 @@ class PlatformService:
         """Return a page of cases."""
         return requests.list_cases(self._platform, after, limit)
 
-    def inbox(self) -> list[InboxRow]:
-        """Return what was received."""
-        return requests.inbox(self._platform)
+    def inbox_page(self, after: str, limit: int, *, sender: str, case_id: str) -> InboxPage:
+        """Return a page of what was received."""
+        return pages.inbox_page(self._platform, after, limit, sender=sender, case_id=case_id)
 
     def record_batch(self, events: pa.Table) -> EventsTaken:
         """Store a caller's batch of access events (S500)."""
@@ -113,9 +123,13 @@ class PlatformService:
         """Return the newest screening (S310-S330)."""
         return screening.screening_report(self._platform)
 
-    def decisions(self, period_end: float | None) -> list[DecisionRecord]:
-        """Return the decisions of one period, or of all."""
-        return decisions.stored_decisions(self._platform, period_end)
+    def decision_page(
+        self, after: str, limit: int, *, period_end: float | None, outcome: str
+    ) -> DecisionPage:
+        """Return a page of decisions."""
+        return pages.decision_page(
+            self._platform, after, limit, period_end=period_end, outcome=outcome
+        )
 
     def class_counts(self) -> pa.Table:
         """Count the own cases of each class."""
@@ -141,6 +155,14 @@ class PlatformService:
             return search.asked_like(self._platform, query)
         except NotFound:
             return None
+
+    def network_question(self, query: NetworkQuery, by: str) -> NetworkQuestion:
+        """Return what is asked of which platforms (S400)."""
+        return network_search.question(self._platform, query, by)
+
+    def find_hits(self, asker: str, query: CaseQuery) -> tuple[Hit, ...] | None:
+        """Answer a platform that looks for cases (S400)."""
+        return network_search.find_hits(self._platform, asker, query)
 
     def rebuild_index(self) -> int:
         """Make the index anew from the ledger."""
@@ -211,9 +233,21 @@ class PlatformService:
         """Return the outbox."""
         return delivery_steps.statuses(self._platform)
 
+    def delivery_page(
+        self, after: str, limit: int, *, state: str, peer: str, case_id: str
+    ) -> DeliveryPage:
+        """Return a page of the outbox."""
+        return pages.delivery_page(
+            self._platform, after, limit, state=state, peer=peer, case_id=case_id
+        )
+
     def receive(self, envelopes: Sequence[Envelope]) -> list[Receipt | Refusal]:
         """Take in deliveries from other platforms (S1000)."""
         return delivery_steps.receive(self._platform, envelopes)
+
+    def receipt(self, sender: str, delivery_id: str) -> Receipt:
+        """Return the receipt that a sender was given."""
+        return delivery_steps.receipt(self._platform, sender, delivery_id)
 
     def related_questions(self, now: float, sources: Sequence[str]) -> RelatedQuestions:
         """Return what to ask for the shared cases that are due, and whom (S1020)."""

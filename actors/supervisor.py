@@ -8,12 +8,15 @@ import asyncio
 import os
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+import httpx
 import ray
 from ray.exceptions import RayError
 
+from actors.courier import PlatformHere, Receiver, carry
 from actors.network import start_network
 from actors.options import SUPERVISOR, actor_options
 from actors.platform import start_platform
@@ -22,18 +25,17 @@ from actors.trend import start_trend
 from cluster.clock import SystemClock
 from cluster.contracts.sharing import (
     Envelope,
-    Receipt,
     RefreshReport,
     RelatedAnswers,
     RelatedItem,
     RelatedQuestions,
-    Settlement,
     SourceState,
 )
 from cluster.errors import Conflict
 from cluster.retrieval.literature import NETWORK, SOURCES, LiteratureSource, ask
 from cluster.settings import Settings
 from cluster.storage.literature import load_disease_names
+from cluster.storage.peer_client import RemotePlatform, Unanswered, peer_http
 from cluster.storage.pubmed import RateLimiter, literature_sources
 
 BATCH = 64
@@ -54,6 +56,9 @@ class SupervisorService:
         self._refreshing = asyncio.Lock()
         self._limiter = RateLimiter()
         self._names: dict[str, str] = {}
+        self._nudged = asyncio.Event()
+        self._courier: asyncio.Task[int] | None = None
+        self._http: httpx.AsyncClient | None = None
 
     async def describe(self) -> tuple[str, int, str]:
         """Return the service's name, its process id, and the digest of its settings."""
@@ -74,9 +79,17 @@ class SupervisorService:
     async def deliver(self) -> int:
         """Carry deliveries until every outbox is settled; returns how many attempts were made."""
         platforms = await self._platforms()
+        peers = await self._peers(platforms)
         await asyncio.gather(*(a.release_claims.remote(self._owner) for a in platforms.values()))
-        attempts = await asyncio.gather(*(self._empty(name, platforms) for name in platforms))
+        attempts = await asyncio.gather(*(self._empty(a, peers) for a in platforms.values()))
         return sum(attempts)
+
+    async def nudge(self) -> None:
+        """Have what is due carried now, in the background; who waits to try again looks anew."""
+        self._nudged.set()
+        self._nudged = asyncio.Event()
+        if self._courier is None or self._courier.done():
+            self._courier = asyncio.create_task(self.deliver())
 
     async def refresh(self, now: float, settings: Settings) -> RefreshReport:
         """Renew the related material that is due (S1020, S1030).
@@ -103,7 +116,8 @@ class SupervisorService:
             {home: one.related_questions.remote(now, names) for home, one in platforms.items()}
         )
         literature, states = await self._ask_literature(sources, list(asked.values()))
-        calls = (_ask_network(home, asked[home], platforms) for home in asked)
+        peers = await self._peers(platforms)
+        calls = (_ask_network(home, asked[home], peers) for home in asked)
         network = dict(zip(asked, await asyncio.gather(*calls), strict=True))
         answers = {
             home: RelatedAnswers(network=found, literature=literature, sources=names)
@@ -145,53 +159,50 @@ class SupervisorService:
         ids = [tag.profile.platform_id for tag in tags]
         return {name: start_platform(name, self._settings) for name in ids}
 
-    async def _empty(self, name: str, platforms: dict[str, Any]) -> int:
+    async def _peers(self, platforms: dict[str, Any]) -> dict[str, Receiver]:
+        """Return all who may be sent something: platforms here, and those of other clusters."""
+        remotes = await start_network(self._settings).remotes.remote()
+        if self._http is None:
+            self._http = peer_http()
+        return {
+            **{name: PlatformHere(actor) for name, actor in platforms.items()},
+            **{one.card.platform_id: RemotePlatform(one, self._http) for one in remotes},
+        }
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but no longer than until the next nudge."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._nudged.wait(), max(0.0, seconds))
+
+    async def _empty(
+        self,
+        sender: Any,  # noqa: ANN401 - a handle
+        peers: Mapping[str, Receiver],
+    ) -> int:
         """Carry one platform's outbox, waiting where a delivery is to be tried again later."""
-        sender, attempts = platforms[name], 0
+        attempts = 0
         due: float | None = 0.0
         clock = SystemClock()
         while due is not None:
-            await asyncio.sleep(max(0.0, due - clock.now()))
+            await self._pause(due - clock.now())
             envelopes = await sender.claim.remote(self._owner, BATCH)
             attempts += len(envelopes)
             by_receiver: defaultdict[str, list[Envelope]] = defaultdict(list)
             for envelope in envelopes:
                 by_receiver[envelope.receiver].append(envelope)
             carried = await asyncio.gather(
-                *(self._carry(platforms.get(to), sent) for to, sent in by_receiver.items())
+                *(carry(peers.get(to), sent) for to, sent in by_receiver.items())
             )
             due = await sender.settle.remote([one for part in carried for one in part])
         return attempts
 
-    async def _carry(self, receiver: Any, sent: list[Envelope]) -> list[Settlement]:  # noqa: ANN401 - a handle
-        """Bring envelopes to one receiver; no answer leaves their outcome unknown."""
-        answers: Sequence[Any] = []
-        if receiver is not None:
-            try:
-                answers = await receiver.receive.remote(sent)
-            except RayError:
-                answers = []
-        settlements = []
-        for number, envelope in enumerate(sent):
-            answer = answers[number] if answers else None
-            is_receipt = isinstance(answer, Receipt)
-            settlements.append(
-                Settlement(
-                    delivery_id=envelope.delivery_id,
-                    epoch=envelope.epoch,
-                    receipt=answer if is_receipt else None,
-                    refusal=None if is_receipt else answer,
-                )
-            )
-        return settlements
-
 
 async def _ask_network(
-    home: str, questions: RelatedQuestions, platforms: dict[str, Any]
+    home: str, questions: RelatedQuestions, peers: Mapping[str, Receiver]
 ) -> tuple[dict[str, Answers], SourceState]:
     """Ask the platforms for one of them; who fails is left out and named."""
     asked = {peer: queries for peer, queries in questions.network.items() if queries}
-    calls = {p: platforms[p].find_related.remote(home, asked[p]) for p in asked if p in platforms}
+    calls = {p: peers[p].find_related(home, asked[p]) for p in asked if p in peers}
     answers, _ = await _gathered(calls)
     missing = sorted(set(asked) - set(answers))
     state = SourceState(
@@ -205,13 +216,13 @@ async def _ask_network(
     return answers, state
 
 
-async def _gathered(calls: dict[str, Any]) -> tuple[dict[str, Any], dict[str, RayError]]:
-    """Wait for calls to actors; returns what they answered, and who failed and how."""
+async def _gathered(calls: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Exception]]:
+    """Wait for calls to others; returns what they answered, and who failed and how."""
 
-    async def one(call: Any) -> tuple[Any, RayError | None]:  # noqa: ANN401 - Ray does not type it
+    async def one(call: Any) -> tuple[Any, Exception | None]:  # noqa: ANN401 - Ray does not type it
         try:
             return await call, None
-        except RayError as error:
+        except (RayError, Unanswered) as error:
             return None, error
 
     done = dict(zip(calls, await asyncio.gather(*map(one, calls.values())), strict=True))

@@ -8,6 +8,8 @@ import ray
 from ray.exceptions import RayError
 
 from actors.flow import Run
+from actors.platform import start_platform
+from actors.session import known_platforms
 from cluster.contracts.sharing import (
     DeliveryStatus,
     DiseaseCases,
@@ -75,9 +77,16 @@ def replayed_decisions(run: Run) -> dict[str, list[ReplayedDecision]]:
 
 
 def broken_audit_rows(run: Run) -> dict[str, int | None]:
-    """Return for every platform the first audit row that does not follow from the one before."""
-    platforms = run.session.platforms
-    return run.each("audit", {n: platforms[n].broken_audit_row.remote() for n in run.sources})
+    """Return for every ledger that has an audit chain the first row that does not follow.
+
+    These are the network's and those of all platforms in the data folder, also of platforms that
+    are not in the run; by the place of the ledger.
+    """
+    settings = run.session.settings
+    chains = {"network": run.session.network} | {
+        f"platforms/{name}": start_platform(name, settings) for name in known_platforms(settings)
+    }
+    return run.each("audit", {n: chain.broken_audit_row.remote() for n, chain in chains.items()})
 
 
 def related_of(run: Run, name: str, case_id: str) -> list[RelatedItem]:

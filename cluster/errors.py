@@ -12,6 +12,7 @@
     │   └── ModelRefused        an image model that is not whole or not true to its card
     ├── PolicyRefusal           not allowed, by rule
     ├── NotFound                no such case, platform or model
+    ├── Withdrawn               a case that its home has taken back
     ├── Conflict                the same key with another content
     └── Fault                   ours, or the machine's
         ├── StoreUnavailable    a ledger that is locked, damaged or of a newer version
@@ -106,6 +107,12 @@ class NotFound(DazzleError):
     """There is no such case, platform or model."""
 
     code = "not_found"
+
+
+class Withdrawn(DazzleError):
+    """A case was here until its home took it back."""
+
+    code = "case_withdrawn"
 
 
 class Conflict(DazzleError):

@@ -1,13 +1,14 @@
 """python -m jobs.set_consent --out runs/demo --platform P --case ID --consent private   holds it
 
-From then on nothing more of the case leaves: what is queued is held back by the gate. What other
-platforms hold already stays with them; a recall is not built yet.
+From then on nothing more of the case leaves, and the platforms that it was sent to are told to
+erase it: their receipts stand in the outbox. Given back, a case that was sent out goes out again.
 """
 
 from typing import Annotated, Literal
 
 import typer
 
+from actors.flow import deliver
 from actors.run import resumed
 from actors.upkeep import set_consent
 from jobs import shell
@@ -24,6 +25,7 @@ def main(
     changed = shell.pairs_of(settings)
     with shell.shown_progress() as progress, resumed(out, changed, progress) as run:
         set_consent(run, platform, case, state=state, consent=consent)
+        deliver(run)
     shell.console().print(f"{platform}: the case is {state}, consent {consent}", highlight=False)
 
 

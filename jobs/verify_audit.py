@@ -1,6 +1,7 @@
-"""python -m jobs.verify_audit --out runs/demo      checks every platform's audit chain
+"""python -m jobs.verify_audit --out runs/demo      checks every audit chain in the data folder
 
-Each row's hash covers the one before; the first row that does not follow is named.
+There is one of each platform, and one of the network: its tokens, platforms and links. Each row's
+hash covers the one before; the first row that does not follow is named, with its ledger.
 """
 
 from actors.run import resumed
@@ -12,12 +13,14 @@ from jobs import shell
 def main(out: shell.Out, settings: shell.Set = []) -> None:  # noqa: B006 - typer copies it
     changed = shell.pairs_of(settings)
     with shell.shown_progress() as progress, resumed(out, changed, progress) as run:
-        broken = {name: row for name, row in broken_audit_rows(run).items() if row is not None}
-        checked = len(run.sources)
+        rows = broken_audit_rows(run)
+    for ledger, row in rows.items():
+        shell.console().print(f"{ledger}: {'whole' if row is None else f'breaks at row {row}'}")
+    broken = [ledger for ledger, row in rows.items() if row is not None]
     if broken:
-        what = f"audit row {next(iter(broken.values()))} does not follow from the one before"
-        raise IntegrityError(what, next(iter(broken)), "Compare with a backup.")
-    shell.console().print(f"{checked} audit chains are whole")
+        what = f"audit row {rows[broken[0]]} does not follow from the one before"
+        raise IntegrityError(what, broken[0], "Compare with a backup.")
+    shell.console().print(f"{len(rows)} audit chains are whole")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from cluster.errors import NotFound
 from cluster.flow.reading import CaseReaders
 from cluster.settings import Settings, load_settings
 from cluster.storage.blobs import BlobStore
+from cluster.storage.names import gene_symbols
 from cluster.storage.tokens import TokenReader
 from cluster.storage.trend_serving import TrendServing, TrendServingReader
 from serve_apps.http.application import Entrance, application, limits_of
@@ -56,6 +57,13 @@ class InProcess:
         return call
 
 
+class NoCourier:
+    """Without a supervisor nothing is carried: deliveries wait in the outbox."""
+
+    async def nudge(self) -> None:
+        """Leave them there."""
+
+
 class BareCluster:
     """Services of one data folder, as the ports of all applications."""
 
@@ -66,10 +74,11 @@ class BareCluster:
         self.beacon = beacon_identity(settings)
         self.network_service = NetworkService(settings)
         self.network = cast(Any, InProcess(self.network_service))
+        self.courier = NoCourier()
         self.services: dict[str, PlatformService] = {}
         readers = CaseReaders(settings)
         self.searcher = self.readers = Reading(readers)
-        self.ontology = readers.ontology
+        self.ontology, self.symbol_of = readers.ontology, gene_symbols(settings.data_dir)
         self.models = Models(BlobStore.of(settings))
         self._serving = TrendServingReader(settings.data_dir)
 

@@ -284,6 +284,11 @@ class MemoryIndex:
         """Replace by case id."""
         self._rows |= {row["case_id"]: row for row in features.to_pylist()}
 
+    def remove(self, case_ids: Sequence[str]) -> None:
+        """Forget by case id."""
+        for case_id in case_ids:
+            self._rows.pop(case_id, None)
+
     def set_rare_features(self, values: Mapping[str, float]) -> None:
         """Change known cases only."""
         for case_id in values.keys() & self._rows.keys():

@@ -1,14 +1,37 @@
 """Cases, events and tokens as callers send and get them over HTTP."""
 
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Final, Literal, NotRequired
 
 from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
 from cluster.contracts.ingest import Finding
-from cluster.contracts.sharing import Frozen, PlatformTag
+from cluster.contracts.sharing import (
+    DecisionRecord,
+    DeliveryStatus,
+    Frozen,
+    PlatformProfile,
+    PlatformTag,
+)
 
 Json = dict[str, Any]
+CONTACT = r"^(https://[^\s/?#@]+(/\S*)?|mailto:[^\s@]+@[^\s@]+)?$"
+
+
+Facet = Annotated[str, Field(min_length=1, max_length=80)]
+Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=35)]
+FACETS: Final = {
+    "region": "region",
+    "kind": "kind",
+    "speciality": "specialities",
+    "research_area": "research_areas",
+    "data_category": "data_categories",
+    "standard": "standards",
+    "format": "formats",
+    "consent_tier": "consent_tiers",
+    "language": "languages",
+}
+"""Fields of a profile, by the names with which platforms are asked for."""
 
 
 class Info(Frozen):
@@ -117,6 +140,30 @@ class InboxRow(Frozen):
     received_at: float
 
 
+class InboxPage(Frozen):
+    """A part of what was received."""
+
+    received: tuple[InboxRow, ...]
+    next: str | None
+    """Cursor of the next page; null at the end."""
+
+
+class DecisionPage(Frozen):
+    """A part of a list of decisions."""
+
+    decisions: tuple[DecisionRecord, ...]
+    next: str | None
+    """Cursor of the next page; null at the end."""
+
+
+class DeliveryPage(Frozen):
+    """A part of the outbox."""
+
+    deliveries: tuple[DeliveryStatus, ...]
+    next: str | None
+    """Cursor of the next page; null at the end."""
+
+
 class PlatformPut(Frozen):
     """What a platform says of itself (S100)."""
 
@@ -127,6 +174,43 @@ class PlatformPut(Frozen):
     standards: tuple[str, ...] = Field(("GA4GH Phenopackets 2.0",), max_length=50)
     consent_tiers: tuple[str, ...] = Field(("share",), max_length=50)
     person_years_at_risk: float = Field(ge=0, allow_inf_nan=False)
+    contact: str = Field("", max_length=255, pattern=CONTACT)
+    """Whom to write to about its cases, as ``mailto:`` or ``https:``; told to other servers."""
+    test: bool = False
+    """Whether its cases are test data; said once, at the first registration."""
+    research_areas: tuple[Facet, ...] = Field((), max_length=50)
+    formats: tuple[Facet, ...] = Field(("application/json",), max_length=50)
+    """Media types of what may be sent to it."""
+    languages: tuple[Language, ...] = Field((), max_length=50)
+    """In which it may be written to."""
+    response_days: float | None = Field(None, gt=0, le=365, allow_inf_nan=False)
+    """Within which it answers who writes to it."""
+
+
+class PlatformFilter(Frozen):
+    """Facets by which platforms are chosen; each that is given must be among what one says."""
+
+    region: str = Field("", max_length=80)
+    kind: str = Field("", max_length=80)
+    speciality: str = Field("", max_length=80)
+    research_area: str = Field("", max_length=80)
+    data_category: str = Field("", max_length=80)
+    standard: str = Field("", max_length=80)
+    format: str = Field("", max_length=80)
+    consent_tier: str = Field("", max_length=80)
+    language: str = Field("", max_length=80)
+
+    def chosen(self) -> dict[str, str]:
+        """Return what is asked for, by the names of a profile's fields."""
+        return {field: value for name, field in FACETS.items() if (value := getattr(self, name))}
+
+    def lets_pass(self, profile: PlatformProfile) -> bool:
+        """Say whether a platform has every facet that is asked for."""
+        for field, value in self.chosen().items():
+            said = getattr(profile, field)
+            if value not in (said if isinstance(said, tuple) else (said,)):
+                return False
+        return True
 
 
 class PlatformRow(Frozen):
@@ -137,12 +221,28 @@ class PlatformRow(Frozen):
     tag: PlatformTag | None = None
 
 
+class PlatformPage(Frozen):
+    """A part of the list of platforms."""
+
+    platforms: tuple[PlatformRow, ...]
+    next: str | None
+    """Cursor of the next page; null at the end."""
+
+
 class Link(Frozen):
     """An interconnection of two platforms."""
 
     source: str
     target: str
     agreed: bool
+
+
+class LinkPage(Frozen):
+    """A part of the list of links."""
+
+    links: tuple[Link, ...]
+    next: str | None
+    """Cursor of the next page; null at the end."""
 
 
 class Agreed(Frozen):

@@ -33,6 +33,19 @@ class PlatformProfile(Frozen):
     consent_tiers: tuple[str, ...] = ("share",)
     person_years_at_risk: float
     at_risk_origin: Literal["stated", "assumed default"] = "assumed default"
+    contact: str = ""
+    """Whom other servers are told to write to; empty for the cluster's own page."""
+    test: bool = False
+    """Its cases are test data: only a question that says that it is a test is answered from them,
+    and nothing else of the Matchmaker Exchange or the Beacon."""
+    research_areas: tuple[str, ...] = ()
+    """What it does research on."""
+    formats: tuple[str, ...] = ("application/json",)
+    """Media types of what may be sent to it."""
+    languages: tuple[str, ...] = ()
+    """In which it may be written to, such as ``en``."""
+    response_days: float | None = None
+    """Within which it answers who writes to it."""
 
 
 class PlatformTag(Frozen):
@@ -103,26 +116,29 @@ class ReplayedDecision(Frozen):
     """What differs, in words; empty where the decision stands."""
 
 
-Kind = Literal["case", "related"]
+Kind = Literal["case", "related", "recall"]
+"""A case, what stands beside it, or the sender's word that both are to be erased."""
 
 
 class Envelope(Frozen):
     """What one platform sends another, once or many times, under one key."""
 
-    delivery_id: str
+    delivery_id: str = Field(max_length=64)
     kind: Kind
-    sender: str
-    receiver: str
-    case_id: str
+    sender: str = Field(max_length=63)
+    receiver: str = Field(max_length=63)
+    case_id: str = Field(max_length=255)
     """The shared pseudonym of the case, never the sender's own id."""
-    digest: str
+    digest: str = Field(max_length=64)
     payload: str
     """JSON that has passed the redaction."""
-    epoch: int
+    epoch: int = Field(ge=0, lt=1 << 31)
     """Grows with every claim, so that an owner who lost the delivery cannot settle it."""
     standing: tuple[str, ...] | None = None
     """Ids of the related items that the receiver is to keep, of which some may be in the payload;
     None keeps all."""
+    round: int = Field(0, ge=0, lt=1 << 31)
+    """Withdrawals of the case before this was queued. A recall takes back all of earlier rounds."""
 
 
 class Receipt(Frozen):
@@ -152,6 +168,8 @@ class Settlement(Frozen):
     receipt: Receipt | None = None
     refusal: Refusal | None = None
     """Neither: no answer, so the outcome is not known."""
+    reason: str = ""
+    """Code of why there is none."""
 
 
 class RelatedItem(Frozen):
@@ -323,3 +341,5 @@ class DeliveryStatus(Frozen):
     attempts: int
     reason: str
     receipt: Receipt | None
+    round: int = 0
+    """Withdrawals of the case before it."""

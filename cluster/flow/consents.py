@@ -1,6 +1,7 @@
 """Whether a case may be shared, and the proof of what was done with it (B9)."""
 
 from cluster.errors import NotFound
+from cluster.flow import recalls
 from cluster.flow.platform import Platform
 from cluster.storage import cases as case_rows
 from cluster.storage import journal
@@ -14,7 +15,8 @@ def set_consent(
 ) -> None:
     """Say whether an own case is active and may be shared, from this instant on.
 
-    What is queued and not yet sent is held back by the gate, which reads this at each claim.
+    What may no longer be shared is parked where it is queued, and taken back from whom it was sent
+    to: a recall is queued in the same transaction. What may be shared again goes out again.
 
     Args:
         platform: the case's home.
@@ -31,7 +33,13 @@ def set_consent(
         if case is None or case.origin != platform.platform_id:
             what = "the platform has no such case of its own"
             raise NotFound(what, platform.platform_id, "Give the id that its phenopacket has.")
+        was, now_is = _is_shareable(case.state, case.consent), _is_shareable(state, consent)
         case_rows.set_state(tx, case_id, state=state, consent=consent)
+        if was and not now_is:
+            reason = "consent_missing" if state == "active" else "case_not_active"
+            recalls.take_back(tx, platform, case, reason)
+        elif now_is and not was:
+            recalls.share_again(tx, platform, case)
         facts = {
             "case": platform.shared_id(case_id, "audit"),
             "state": state,
@@ -39,6 +47,10 @@ def set_consent(
             "by": by,
         }
         journal.append_audit(tx, platform.clock.now(), "consent", facts)
+
+
+def _is_shareable(state: str, consent: str) -> bool:
+    return (state, consent) == ("active", "share")
 
 
 def broken_audit_row(platform: Platform) -> int | None:

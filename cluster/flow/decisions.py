@@ -112,22 +112,26 @@ def take_over_peers(platform: Platform, peers: Sequence[Peer]) -> int:
 
 
 def _reopen(tx: Connection, platform: Platform, allowed: set[str]) -> None:
-    """Queue again what was parked because its receiver had no link, agreement or key."""
-    for parked, peer in deliveries.parked_for(tx, gate.PEER_REASONS):
-        if peer in allowed:
-            reopened = machine.settle(
-                parked,
-                Event.REOPEN,
-                now=platform.clock.now(),
-                attempts_max=platform.settings.attempts_max,
-            )
-            deliveries.save_delivery(tx, reopened)
+    """Queue again what was parked because its receiver had no link, agreement or key.
+
+    Recalls go again whatever parked them.
+    """
+    waiting = [one for one, to in deliveries.parked_for(tx, gate.PEER_REASONS) if to in allowed]
+    for parked in (*waiting, *deliveries.parked_recalls(tx)):
+        reopened = machine.settle(
+            parked,
+            Event.REOPEN,
+            now=platform.clock.now(),
+            attempts_max=platform.settings.attempts_max,
+        )
+        deliveries.save_delivery(tx, reopened)
 
 
-def stored_decisions(platform: Platform, period_end: float | None) -> list[DecisionRecord]:
-    """Return the decisions of the period that ends at an instant, or of all periods."""
-    with platform.ledger.begin() as tx:
-        return deliveries.get_decisions(tx, period_end=period_end)
+def queue_again(tx: Connection, platform: Platform, case: StoredCase) -> None:
+    """Queue a case that may be shared again for who may have it, where a decision sent it out."""
+    for record in deliveries.decisions_of(tx, case.case_id):
+        if record.outcome == "upload" and record.rev == case.rev:
+            _queue(tx, platform, case, record, deliveries.agreed_peers(tx))
 
 
 def approve(platform: Platform, case_id: str) -> bool:
@@ -209,7 +213,8 @@ def _queue(
 ) -> None:
     """Put one delivery a target into the outbox, where it is not there yet."""
     for peer in targets:
-        delivery_id = key_of("case", record.decision_id, peer)
+        rounds = (case.round,) if case.round else ()
+        delivery_id = key_of("case", record.decision_id, peer, *rounds)
         if deliveries.get_delivery(tx, delivery_id):
             continue
         shared_id = platform.shared_id(case.case_id, peer)
@@ -223,6 +228,7 @@ def _queue(
             digest=sha256(payload),
             payload=payload,
             epoch=0,
+            round=case.round,
         )
         deliveries.queue(tx, envelope, case.case_id, now=platform.clock.now())
 

@@ -14,10 +14,11 @@ from cluster.contracts.sharing import (
     RelatedItem,
     Settlement,
 )
-from cluster.errors import CaseInvalid
+from cluster.errors import CaseInvalid, NotFound
 from cluster.flow.decisions import redacted_payload
 from cluster.flow.platform import Platform
 from cluster.flow.projection import project
+from cluster.flow.recalls import WITHDRAWN, erase
 from cluster.ids import sha256
 from cluster.sharing import delivery as machine
 from cluster.sharing import gate
@@ -115,6 +116,20 @@ def receive(platform: Platform, envelopes: Sequence[Envelope]) -> list[Receipt |
     return answers
 
 
+def receipt(platform: Platform, sender: str, delivery_id: str) -> Receipt:
+    """Return the receipt that a sender was given for a delivery.
+
+    Raises:
+        NotFound: nothing came from the sender under this key.
+    """
+    with platform.ledger.begin() as tx:
+        found = deliveries.get_receipt(tx, sender, delivery_id)
+    if found is None:
+        what = "there is no such delivery from this sender"
+        raise NotFound(what, platform.platform_id, "Send it, or send it again.")
+    return found
+
+
 def next_due_at(platform: Platform) -> float | None:
     """Return when the next open delivery may be claimed; None where none is open."""
     with platform.ledger.begin() as tx:
@@ -131,13 +146,18 @@ def _denial(
     tx: Connection, platform: Platform, row: Row[tuple[object, ...]], envelope: Envelope
 ) -> str:
     peer = deliveries.get_peer(tx, envelope.receiver)
+    if envelope.kind == "recall":
+        return "" if peer is not None and peer.public_key else "peer_key_missing"
     case = case_rows.get_case(tx, row.case_id)
+    if case is not None and envelope.round != case.round:
+        return WITHDRAWN
     if envelope.kind == "case":
         redacted = case is not None and envelope.payload == redacted_payload(
             platform, case, envelope.case_id
         )
     else:
-        if deliveries.related_pushes(tx, row.case_id, row.peer)[-1][0] != row.delivery_id:
+        pushes = deliveries.related_pushes(tx, row.case_id, row.peer, envelope.round)
+        if pushes[-1][0] != row.delivery_id:
             return SUPERSEDED
         redacted = sha256(envelope.payload) == envelope.digest
     facts = gate.GateFacts(
@@ -159,7 +179,7 @@ def _outcome(
     if settlement.refusal:
         return Event.REFUSAL, settlement.refusal.code
     if settlement.receipt is None:
-        return Event.SILENCE, "no_answer"
+        return Event.SILENCE, settlement.reason or "no_answer"
     peer = deliveries.get_peer(tx, row.peer)
     if peer and is_valid(
         settlement.receipt,
@@ -178,7 +198,8 @@ def _receive_one(tx: Connection, platform: Platform, envelope: Envelope) -> Rece
             return known
         return _refused(envelope, "delivery_id_conflict", "the key came with another content")
     peer = deliveries.get_peer(tx, envelope.sender)
-    if peer is None or not (peer.linked and peer.agreed):
+    may_send = envelope.kind == "recall" or (peer is not None and peer.linked and peer.agreed)
+    if not may_send:
         return _refused(envelope, "agreement_missing", "the sender may not send here")
     if envelope.receiver != platform.platform_id:
         return _refused(envelope, "wrong_receiver", "addressed to another platform")
@@ -199,7 +220,8 @@ def _receive_one(tx: Connection, platform: Platform, envelope: Envelope) -> Rece
     )
     deliveries.put_receipt(tx, envelope, receipt)
     facts = {"delivery": envelope.delivery_id, "sender": envelope.sender, "kind": envelope.kind}
-    journal.append_audit(tx, now, "import", facts)
+    action = "erasure" if envelope.kind == "recall" else "import"
+    journal.append_audit(tx, now, action, facts)
     return receipt
 
 
@@ -208,6 +230,11 @@ def _keep(tx: Connection, platform: Platform, envelope: Envelope) -> Refusal | N
     held = case_rows.get_case(tx, envelope.case_id)
     if held is not None and held.origin != envelope.sender:
         return _refused(envelope, "case_id_conflict", "the case is held from another platform")
+    if envelope.kind == "recall":
+        erase(tx, platform, envelope)
+        return None
+    if envelope.round < case_rows.recalled_round(tx, envelope.sender, envelope.case_id):
+        return _refused(envelope, WITHDRAWN, "its sender has taken the case back")
     if envelope.kind == "related":
         try:
             items = RELATED_ITEMS.validate_json(envelope.payload)
@@ -226,6 +253,7 @@ def _keep(tx: Connection, platform: Platform, envelope: Envelope) -> Refusal | N
     rows = platform.ontology.resolve(case.observed).rows
     category = platform.ontology.category(rows)
     case_rows.put_cases(tx, [(case, category)], origin=envelope.sender)
+    case_rows.raise_round(tx, case.case_id, envelope.round)
     return None
 
 

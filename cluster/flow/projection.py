@@ -32,8 +32,13 @@ def project(platform: Platform) -> int:
             platform.searcher.forget()
             seq = 0
         changed = case_rows.cases_after(tx, seq)
-    if not changed:
+        gone = case_rows.recalled_after(tx, seq)
+        last = case_rows.last_change(tx)
+    if not changed and not gone:
         return 0
+    if gone:
+        platform.index.remove(gone)
+        platform.searcher.forget()
     for start in range(0, len(changed), ROWS_AT_ONCE):
         part = changed[start : start + ROWS_AT_ONCE]
         rows = _features(platform, part)
@@ -41,6 +46,8 @@ def project(platform: Platform) -> int:
         platform.searcher.learn(rows)
         with platform.ledger.begin() as tx:
             journal.set_applied(tx, INDEX, part[-1].seq)
+    with platform.ledger.begin() as tx:
+        journal.set_applied(tx, INDEX, last)
     platform.index.settle()
     return len(changed)
 

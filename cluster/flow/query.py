@@ -1,7 +1,11 @@
 """What is searched for, and what comes back with its reasons (S400)."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated, Literal
 
+from pydantic import BaseModel, ConfigDict, Field
+
+from cluster.case.codes import code_of, is_symbol
+from cluster.case.phenopacket import SEXES
 from cluster.errors import InputError
 from cluster.retrieval.index import EVERY_CASE, CaseFilter
 from cluster.retrieval.ranking import TermMatch
@@ -10,6 +14,7 @@ from cluster.retrieval.search import CANDIDATES
 TERMS_MAX = 500
 TEXT_MAX = 4096
 K_MAX = CANDIDATES // 2
+PLATFORMS_MAX = 50
 
 
 class CaseQuery(BaseModel):
@@ -29,19 +34,38 @@ class CaseQuery(BaseModel):
     k: int = 10
 
 
-class CaseHit(BaseModel):
-    """A case that was found, and why."""
+class NetworkQuery(CaseQuery):
+    """What to look for on several platforms: terms, an own case that may be shared, or codes."""
+
+    platforms: tuple[Annotated[str, Field(max_length=63)], ...] = Field(
+        (), max_length=PLATFORMS_MAX
+    )
+    """Who is asked; empty for the own platform and all that it has an agreement with."""
+
+
+class NetworkQuestion(BaseModel):
+    """What platforms are asked, once the one that asks has let it out."""
+
+    model_config = ConfigDict(frozen=True)
+
+    query: CaseQuery
+    """With the terms of the case that was named, and never with its id."""
+    platforms: tuple[str, ...]
+    """In the order in which they are shown."""
+    refused: tuple[str, ...] = ()
+    """Those of them that are not asked, for want of an interconnection or an agreement."""
+
+
+class Hit(BaseModel):
+    """A case that was found, and why, as any platform may be told of it."""
 
     model_config = ConfigDict(frozen=True)
 
     platform: str
     """Where it was found."""
     case_id: str
-    origin: str
     disease_id: str
     disease_label: str
-    category: str
-    rare_feature: float
     score: float
     """Orders the hits of one answer; higher is nearer."""
     similarity: float
@@ -52,6 +76,14 @@ class CaseHit(BaseModel):
     """Ids of terms that one side has observed and the other has excluded."""
     facts: tuple[str, ...] = ()
     """What it was chosen by beside its terms."""
+
+
+class CaseHit(Hit):
+    """A case that was found on the own platform."""
+
+    origin: str
+    category: str
+    rare_feature: float
 
 
 class DiseaseHit(BaseModel):
@@ -81,6 +113,30 @@ class SearchAnswer(BaseModel):
     """Terms that were replaced, are not known, or contradict each other."""
 
 
+class PlatformAnswer(BaseModel):
+    """How one platform answered; an outage is a state, never an empty list of hits."""
+
+    model_config = ConfigDict(frozen=True)
+
+    platform: str
+    state: Literal["answered", "not_interconnected", "unreachable", "timed_out"]
+    message: str = ""
+
+
+class NetworkAnswer(BaseModel):
+    """Hits of several platforms, best first, and how each of them answered."""
+
+    model_config = ConfigDict(frozen=True)
+
+    hits: list[Hit]
+    """Own cases under their own ids, those of others under the names by which they are shared."""
+    platforms: list[PlatformAnswer]
+    diseases: list[DiseaseHit] = []
+    """As the own platform's own cases have it; nothing is counted elsewhere."""
+    none_of_these: float | None = None
+    remarks: tuple[str, ...] = ()
+
+
 def check(query: CaseQuery) -> None:
     """Refuse a query that cannot be asked.
 
@@ -104,3 +160,31 @@ def check(query: CaseQuery) -> None:
     if not (n_terms or query.text.strip() or query.like or chosen):
         what = "nothing to look for"
         raise InputError(what, "query", "Give terms, a text, a case, a disease or a gene.")
+
+
+def check_for_others(query: CaseQuery) -> None:
+    """Refuse what may not be asked of other platforms: it would find what they do not tell.
+
+    Raises:
+        InputError: words, a place, how rare a case is there, or something that is no public code.
+    """
+    check(query)
+    where = query.where
+    if query.text.strip():
+        what = "words are searched on the own platform only"
+        raise InputError(what, "text", "Give terms, or the code of a disease or a gene.")
+    if where.origin is not None or where.state is not None:
+        what = "over several platforms each answers from its own cases"
+        raise InputError(what, "where", "Name platforms instead of an origin or a state.")
+    if where.rare_min is not None or where.rare_max is not None:
+        what = "how rare a case is on another platform is not told"
+        raise InputError(what, "where", "Leave out rare_min and rare_max.")
+    public = {
+        "disease_id": where.disease_id is None or bool(code_of(where.disease_id)),
+        "gene": where.gene is None or is_symbol(where.gene),
+        "sex": where.sex is None or where.sex in SEXES,
+    }
+    for name, is_public in public.items():
+        if not is_public:
+            what = f"{name} is no public code"
+            raise InputError(what, f"where.{name}", "Give a code that every platform knows.")

@@ -47,6 +47,7 @@ from cluster.sharing.refresh import (
 )
 from cluster.storage import cases as case_rows
 from cluster.storage import deliveries, journal
+from cluster.storage.cases import StoredCase
 from cluster.storage.literature import NAMED
 
 CANDIDATES = 20
@@ -172,7 +173,8 @@ def store_related(platform: Platform, now: float, answers: RelatedAnswers) -> in
                 (item for source in in_use for item in known.get(source, ())),
                 platform.settings.related_max,
             )
-            n_pushed += _push_new(tx, platform, case_id, best, targets.get(case_id, []))
+            home = documents[case_id]
+            n_pushed += _push_new(tx, platform, home, best, targets.get(case_id, []))
     return n_pushed
 
 
@@ -237,7 +239,7 @@ def _note_disclosures(tx: Connection, platform: Platform, questions: RelatedQues
 def _push_new(
     tx: Connection,
     platform: Platform,
-    case_id: str,
+    case: StoredCase,
     best: Sequence[RelatedItem],
     targets: Sequence[str],
 ) -> int:
@@ -245,6 +247,7 @@ def _push_new(
 
     A platform that may not have got the push before is told of all, so that this one stands alone.
     """
+    case_id = case.case_id
     before = deliveries.get_related(tx, case_id)
     changed = new_or_changed(best, deliveries.related_digests(tx, case_id))
     deliveries.put_related(tx, case_id, changed)
@@ -254,11 +257,11 @@ def _push_new(
         names = tuple(item.item_id for item in standing)
         told = [item for item in changed if may_see(item, peer)]
         gone = {item.item_id for item in before if may_see(item, peer)} - set(names)
-        pushes = deliveries.related_pushes(tx, case_id, peer)
+        pushes = deliveries.related_pushes(tx, case_id, peer, case.round)
         if told or gone if pushes else standing:
             is_known = pushes and pushes[-1][1] is State.DELIVERED
             told = told if is_known else standing
-            envelope = _push(platform, case_id, peer, told, names, len(pushes))
+            envelope = _push(platform, case, peer, told, names, len(pushes))
             deliveries.queue(tx, envelope, case_id, now=platform.clock.now())
     return len(changed)
 
@@ -305,7 +308,7 @@ def _publications(case: Case) -> list[str]:
 
 def _push(
     platform: Platform,
-    case_id: str,
+    case: StoredCase,
     peer: str,
     told: Sequence[RelatedItem],
     standing: tuple[str, ...],
@@ -314,15 +317,17 @@ def _push(
     """Make a delivery of items; its number tells a return to an earlier state from that state."""
     shown = [item.model_copy(update={"audience": ()}) for item in told]
     payload = canonical_json([item.model_dump() for item in shown])
-    about = key_of(platform.platform_id, case_id, peer, number)
+    rounds = (case.round,) if case.round else ()
+    about = key_of(platform.platform_id, case.case_id, peer, number, *rounds)
     return Envelope(
         delivery_id=key_of("related", about, sha256(payload), *standing),
         kind="related",
         sender=platform.platform_id,
         receiver=peer,
-        case_id=platform.shared_id(case_id, peer),
+        case_id=platform.shared_id(case.case_id, peer),
         digest=sha256(payload),
         payload=payload,
         epoch=0,
         standing=standing,
+        round=case.round,
     )

@@ -9,14 +9,14 @@ from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from cluster.case.case import read_case
-from cluster.contracts.share import CaseAdded, CasePage, CaseSummary, CaseView, InboxRow
-from cluster.errors import Conflict, InputError, NotFound
+from cluster.contracts.share import CaseAdded, CasePage, CaseSummary, CaseView
+from cluster.errors import Conflict, InputError, NotFound, Withdrawn
 from cluster.flow.platform import Platform
 from cluster.flow.projection import project
 from cluster.ids import sha256
 from cluster.ingest.intake import Record, take_in
 from cluster.storage import cases as case_rows
-from cluster.storage import deliveries, journal
+from cluster.storage import journal
 from cluster.storage.cases import StoredCase
 
 M = TypeVar("M", bound=BaseModel)
@@ -97,9 +97,13 @@ def get_case(platform: Platform, case_id: str, reader: str) -> CaseView:
 
     Raises:
         NotFound: the platform does not hold it.
+        Withdrawn: it held it until it was taken back.
     """
     with platform.ledger.begin() as tx:
         stored = case_rows.get_case(tx, case_id)
+        if stored is None and case_rows.is_recalled(tx, case_id):
+            what = "its home has taken the case back"
+            raise Withdrawn(what, platform.platform_id, "Forget what you have of it.")
         if stored is None:
             what = "there is no such case"
             raise NotFound(what, platform.platform_id, "Look for it with a search.")
@@ -130,12 +134,6 @@ def list_cases(platform: Platform, after: str, limit: int) -> CasePage:
         found = case_rows.page_of_cases(tx, after, limit + 1)
     shown = tuple(_summary(one) for one in found[:limit])
     return CasePage(cases=shown, next=shown[-1].case_id if len(found) > limit else None)
-
-
-def inbox(platform: Platform) -> list[InboxRow]:
-    """Return what was received, the last first."""
-    with platform.ledger.begin() as tx:
-        return deliveries.inbox_rows(tx)
 
 
 def _summary(stored: StoredCase) -> CaseSummary:

@@ -97,6 +97,10 @@ class CaseIndex(Protocol):
         """Insert or replace rows of ``FEATURES`` by case id."""
         ...
 
+    def remove(self, case_ids: Sequence[str]) -> None:
+        """Forget rows; those that are not here are none."""
+        ...
+
     def set_rare_features(self, values: Mapping[str, float]) -> None:
         """Change the rare feature of cases that are here; vectors are not written again."""
         ...

@@ -28,6 +28,8 @@ REASONS = {
 }
 
 
+CASE_REASONS = ("case_not_active", "consent_missing")
+"""Denials that end when the case may be shared."""
 PEER_REASONS = ("peer_not_linked", "agreement_missing", "peer_key_missing")
 """Denials that end when the network changes."""
 

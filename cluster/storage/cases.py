@@ -10,7 +10,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from cluster.case.case import Case
 from cluster.contracts.result import ScreeningBasis
 from cluster.errors import Conflict
-from cluster.storage.tables import cases, classes, revisions, screenings
+from cluster.storage.tables import cases, classes, recalled, related, revisions, screenings
 
 IDS_AT_ONCE = 10_000
 """Ids in one statement; SQLite takes 32,766 parameters."""
@@ -30,6 +30,8 @@ class StoredCase(NamedTuple):
     category: str
     rare_feature: float
     seq: int
+    round: int
+    """Of sharing: how often it was withdrawn."""
     document: str
 
 
@@ -55,7 +57,7 @@ def put_cases(
     """
     taken = list(taken)
     known = _known(tx, [case.case_id for case, _ in taken])
-    seq = tx.execute(select(func.max(cases.c.seq))).scalar() or 0
+    seq = last_change(tx)
     fresh: list[dict[str, object]] = []
     documents: list[dict[str, object]] = []
     n_revised = n_unchanged = 0
@@ -84,6 +86,7 @@ def put_cases(
                 "category": category,
                 "rare_feature": old.rare_feature if old is not None else 1.0,
                 "seq": seq,
+                "round": old.round if old is not None else 0,
             }
         )
         documents.append(
@@ -100,6 +103,12 @@ def put_cases(
         tx.execute(write.on_conflict_do_update(index_elements=["case_id"], set_=changed), fresh)
         tx.execute(insert(revisions), documents)
     return Added(len(fresh) - n_revised, n_revised, n_unchanged)
+
+
+def last_change(tx: Connection) -> int:
+    """Return the place of the last change of a case, a removal by recall among them."""
+    places = (tx.execute(select(func.max(one.c.seq))).scalar() for one in (cases, recalled))
+    return max(place or 0 for place in places)
 
 
 def _known(tx: Connection, case_ids: Sequence[str]) -> dict[str, Row[Any]]:
@@ -244,6 +253,55 @@ def set_categories(tx: Connection, values: dict[str, str]) -> None:
 def set_state(tx: Connection, case_id: str, *, state: str, consent: str) -> None:
     """Change whether a case is active and may be shared."""
     tx.execute(update(cases).where(cases.c.case_id == case_id).values(state=state, consent=consent))
+
+
+def next_round(tx: Connection, case_id: str) -> int:
+    """Begin a case's next round of sharing; returns its number."""
+    row = cases.c.case_id == case_id
+    tx.execute(update(cases).where(row).values(round=cases.c.round + 1))
+    return int(tx.execute(select(cases.c.round).where(row)).scalar_one())
+
+
+def raise_round(tx: Connection, case_id: str, round_: int) -> None:
+    """Note in which round a received case came, the latest if it came in several."""
+    older = (cases.c.case_id == case_id) & (cases.c.round < round_)
+    tx.execute(update(cases).where(older).values(round=round_))
+
+
+def recalled_round(tx: Connection, origin: str, case_id: str) -> int:
+    """Return the round before which a platform has taken a case back; 0 where it has not."""
+    chosen = select(recalled.c.round)
+    chosen = chosen.where(recalled.c.origin == origin, recalled.c.case_id == case_id)
+    return int(tx.execute(chosen).scalar() or 0)
+
+
+def is_recalled(tx: Connection, case_id: str) -> bool:
+    """Say whether a case that was received has been taken back."""
+    chosen = select(recalled.c.round).where(recalled.c.case_id == case_id)
+    return tx.execute(chosen).first() is not None
+
+
+def put_recall(tx: Connection, origin: str, case_id: str, round_: int, *, at: float) -> None:
+    """Erase what was received of a case in earlier rounds, and note that it was taken back."""
+    seq = last_change(tx) + 1  # before the case goes, which may be the last that changed
+    earlier = (cases.c.case_id == case_id) & (cases.c.origin == origin) & (cases.c.round < round_)
+    if tx.execute(delete(cases).where(earlier)).rowcount:
+        tx.execute(delete(revisions).where(revisions.c.case_id == case_id))
+        tx.execute(delete(related).where(related.c.case_id == case_id))
+    row = {"origin": origin, "case_id": case_id, "round": round_, "seq": seq, "at": at}
+    write = upsert(recalled).values(row)
+    changed = {name: write.excluded[name] for name in ("round", "seq", "at")}
+    newer = recalled.c.round < round_
+    tx.execute(
+        write.on_conflict_do_update(index_elements=["origin", "case_id"], set_=changed, where=newer)
+    )
+
+
+def recalled_after(tx: Connection, seq: int) -> list[str]:
+    """Return the cases taken back after a place in the order of changes that are not here again."""
+    held = select(cases.c.case_id)
+    chosen = select(recalled.c.case_id).where(recalled.c.seq > seq, recalled.c.case_id.not_in(held))
+    return [row.case_id for row in tx.execute(chosen)]
 
 
 def put_classes(tx: Connection, screened: pa.Table) -> None:

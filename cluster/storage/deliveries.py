@@ -7,7 +7,6 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, delete, func, insert, literal_column, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from cluster.contracts.share import InboxRow
 from cluster.contracts.sharing import (
     DecisionRecord,
     DeliveryStatus,
@@ -18,6 +17,7 @@ from cluster.contracts.sharing import (
 )
 from cluster.sharing.delivery import Delivery, State
 from cluster.sharing.refresh import digest_of, place_of
+from cluster.storage.delivery_pages import status_of
 from cluster.storage.tables import answers, approvals, decisions, inbox, outbox, peers, related
 
 ITEMS = TypeAdapter(tuple[RelatedItem, ...])
@@ -75,6 +75,13 @@ def get_decisions(tx: Connection, *, period_end: float | None = None) -> list[De
     return [DecisionRecord.model_validate_json(row.record) for row in tx.execute(chosen)]
 
 
+def decisions_of(tx: Connection, case_id: str) -> list[DecisionRecord]:
+    """Return the decisions on a case, by period."""
+    chosen = select(decisions.c.record).where(decisions.c.case_id == case_id)
+    rows = tx.execute(chosen.order_by(decisions.c.period_end))
+    return [DecisionRecord.model_validate_json(row.record) for row in rows]
+
+
 def decision_rows(tx: Connection) -> Sequence[Row[Any]]:
     """Return the decisions as they are stored, by period and case; the record is JSON."""
     return tx.execute(select(decisions).order_by(decisions.c.period_end, decisions.c.case_id)).all()
@@ -119,6 +126,7 @@ def queue(tx: Connection, envelope: Envelope, own_case_id: str, *, now: float) -
         "delivery_id": envelope.delivery_id,
         "kind": envelope.kind,
         "case_id": own_case_id,
+        "round": envelope.round,
         "peer": envelope.receiver,
         "digest": envelope.digest,
         "payload": envelope.model_dump_json(),
@@ -149,9 +157,17 @@ def claimed_by_others(tx: Connection, owner: str) -> list[Delivery]:
     return [_delivery(row) for row in tx.execute(chosen).all()]
 
 
+def parked_recalls(tx: Connection) -> list[Delivery]:
+    """Return the recalls that are parked, for whatever reason."""
+    chosen = select(outbox).where(outbox.c.state == State.PARKED, outbox.c.kind == "recall")
+    return [_delivery(row) for row in tx.execute(chosen).all()]
+
+
 def parked_for(tx: Connection, reasons: Sequence[str]) -> list[tuple[Delivery, str]]:
     """Return the deliveries that are parked for one of the reasons, each with its receiver."""
-    chosen = select(outbox).where(outbox.c.state == State.PARKED, outbox.c.reason.in_(reasons))
+    chosen = select(outbox).where(
+        outbox.c.state == State.PARKED, outbox.c.reason.in_(reasons), outbox.c.kind != "recall"
+    )
     return [(_delivery(row), row.peer) for row in tx.execute(chosen).all()]
 
 
@@ -183,19 +199,7 @@ def next_due_at(tx: Connection) -> float | None:
 def delivery_statuses(tx: Connection) -> list[DeliveryStatus]:
     """Return every row of the outbox, by case and peer."""
     rows = tx.execute(select(outbox).order_by(outbox.c.case_id, outbox.c.peer, outbox.c.kind))
-    return [
-        DeliveryStatus(
-            delivery_id=row.delivery_id,
-            kind=row.kind,
-            case_id=row.case_id,
-            peer=row.peer,
-            state=row.state,
-            attempts=row.attempts,
-            reason=row.reason,
-            receipt=Receipt.model_validate_json(row.receipt) if row.receipt else None,
-        )
-        for row in rows
-    ]
+    return [status_of(row) for row in rows]
 
 
 def case_targets(tx: Connection) -> dict[str, list[str]]:
@@ -207,10 +211,19 @@ def case_targets(tx: Connection) -> dict[str, list[str]]:
     return targets
 
 
-def related_pushes(tx: Connection, case_id: str, peer: str) -> list[tuple[str, State]]:
-    """Return key and state of what was queued for a platform beside a case, oldest first."""
+def of_case(tx: Connection, case_id: str) -> list[tuple[Delivery, Row[Any]]]:
+    """Return all deliveries of a case."""
+    chosen = select(outbox).where(outbox.c.case_id == case_id)
+    return [(_delivery(row), row) for row in tx.execute(chosen).all()]
+
+
+def related_pushes(tx: Connection, case_id: str, peer: str, round_: int) -> list[tuple[str, State]]:
+    """Return key and state of what was queued beside a case in a round, oldest first."""
     chosen = select(outbox.c.delivery_id, outbox.c.state).where(
-        outbox.c.case_id == case_id, outbox.c.peer == peer, outbox.c.kind == "related"
+        outbox.c.case_id == case_id,
+        outbox.c.peer == peer,
+        outbox.c.kind == "related",
+        outbox.c.round == round_,
     )
     rows = tx.execute(chosen.order_by(literal_column("outbox.rowid")))
     return [(row.delivery_id, State(row.state)) for row in rows]
@@ -229,25 +242,6 @@ def get_receipt(tx: Connection, sender: str, delivery_id: str) -> Receipt | None
     )
     found = tx.execute(chosen).scalar()
     return Receipt.model_validate_json(found) if found else None
-
-
-def inbox_rows(tx: Connection) -> list[InboxRow]:
-    """Return what was received, the last first."""
-    received = [
-        (Receipt.model_validate_json(row.receipt), row) for row in tx.execute(select(inbox))
-    ]
-    received.sort(key=lambda one: (-one[0].received_at, one[1].sender, one[1].delivery_id))
-    return [
-        InboxRow(
-            sender=row.sender,
-            delivery_id=row.delivery_id,
-            kind=row.kind,
-            case_id=row.case_id,
-            digest=row.digest,
-            received_at=receipt.received_at,
-        )
-        for receipt, row in received
-    ]
 
 
 def put_receipt(tx: Connection, envelope: Envelope, receipt: Receipt) -> None:
@@ -275,6 +269,11 @@ def put_related(tx: Connection, case_id: str, items: Sequence[RelatedItem]) -> N
         write = upsert(related).values(row)
         keys = ["case_id", "item_id"]
         tx.execute(write.on_conflict_do_update(index_elements=keys, set_=row))
+
+
+def forget_answers(tx: Connection, case_id: str) -> None:
+    """Have every source asked anew about a case."""
+    tx.execute(delete(answers).where(answers.c.case_id == case_id))
 
 
 def keep_related(tx: Connection, case_id: str, item_ids: Sequence[str]) -> None:

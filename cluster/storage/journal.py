@@ -1,4 +1,4 @@
-"""Keyed commands, the audit chain, and how far projections got, in a platform's ledger."""
+"""Keyed commands and how far projections got, in a platform's ledger; audit chains of ledgers."""
 
 from collections.abc import Mapping
 from typing import Any

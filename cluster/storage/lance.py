@@ -147,6 +147,17 @@ class LanceIndex:
         if resident.with_vectors and resident.count() > self._resident_max:
             self._load()
 
+    def remove(self, case_ids: Sequence[str]) -> None:
+        """Forget rows; those that are not here are none."""
+        resident = self._current()
+        for condition in _among(case_ids):
+            self._cases.delete(condition)
+            self._rare.delete(condition)
+        for case_id in case_ids:
+            self._newer.pop(case_id, None)
+        resident.remove(case_ids)
+        self._seen = self._versions()
+
     def set_rare_features(self, values: Mapping[str, float]) -> None:
         """Change the rare feature of cases that are here; vectors are not written again."""
         resident = self._current()

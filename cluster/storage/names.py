@@ -1,4 +1,4 @@
-"""Names of terms and diseases as they are published, which replace the words of a case (B9)."""
+"""Names of terms, diseases and genes as they are published (B6, B9)."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -9,6 +9,7 @@ from cluster.errors import DazzleError
 from cluster.ontology import Ontology, term_number
 from cluster.storage.diseases import DiseaseShelf
 from cluster.storage.literature import load_disease_names
+from cluster.storage.ontology import load_gene_symbols
 
 NAMES_KEPT = 10_000
 
@@ -16,8 +17,8 @@ NAMES_KEPT = 10_000
 def published_names(data_dir: Path, ontology: Ontology) -> Callable[[str], str]:
     """Return what gives the published name of an id: of the ontology, else of a disease.
 
-    A disease is looked up in the disease database, then in the annotations that come with the
-    ontology. An id that neither has is named by an empty text.
+    The names replace the words of a case. A disease is looked up in the disease database, then in
+    the annotations that come with the ontology. An id that neither has is named by an empty text.
     """
     annotated = load_disease_names(data_dir)
     table = _table(data_dir)
@@ -32,6 +33,20 @@ def published_names(data_dir: Path, ontology: Ontology) -> Callable[[str], str]:
         return found[0] if found else ""
 
     return name_of
+
+
+def gene_symbols(data_dir: Path) -> Callable[[str], str]:
+    """Return what gives the HGNC symbol of an Entrez number; empty for everything else.
+
+    The genes are those that the ontology's release annotates with a disease. It has no Ensembl ids
+    and no symbols of before.
+    """
+    symbols = load_gene_symbols(data_dir)
+
+    def symbol_of(given: str) -> str:
+        return symbols.get(given, "")
+
+    return symbol_of
 
 
 def _table(data_dir: Path) -> DiseaseTable | None:

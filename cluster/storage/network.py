@@ -1,16 +1,33 @@
 """Platforms, tags, links and agreements in the network's ledger (S100, S200, S900)."""
 
+from collections.abc import Iterator
+
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from cluster.contracts.sharing import Peer, PlatformProfile, PlatformTag
-from cluster.errors import NotFound
+from cluster.errors import Conflict, NotFound
+from cluster.storage.remotes import get_epochs, get_remotes
 from cluster.storage.tables import links, platforms, tag_history
 
 
+def is_registered(tx: Connection, profile: PlatformProfile, public_key: str) -> bool:
+    """Say whether a platform is registered with just this profile and key."""
+    chosen = select(platforms.c.public_key).where(platforms.c.platform_id == profile.platform_id)
+    tag = get_tag(tx, profile.platform_id)
+    return tag is not None and tag.profile == profile and tx.execute(chosen).scalar() == public_key
+
+
 def put_profile(tx: Connection, profile: PlatformProfile, public_key: str) -> PlatformTag:
-    """Register a platform, or change what it says of itself; a change is a new tag version."""
+    """Register a platform, or change what it says of itself; a change is a new tag version.
+
+    Raises:
+        Conflict: a platform of test data would become one of real cases, or the other way.
+    """
     old = get_tag(tx, profile.platform_id)
+    if old and old.profile.test != profile.test:
+        what = "a platform has test data or real cases, as it was registered first"
+        raise Conflict(what, "test", "Register test data as a platform of their own.")
     if old and old.profile == profile:
         tx.execute(
             update(platforms)
@@ -50,23 +67,32 @@ def get_tag(tx: Connection, platform_id: str) -> PlatformTag | None:
     return PlatformTag.model_validate_json(found) if found else None
 
 
+def is_test(tx: Connection, platform_id: str) -> bool:
+    """Say whether a platform of this cluster has test data; others have real cases."""
+    tag = get_tag(tx, platform_id)
+    return tag is not None and tag.profile.test
+
+
 def get_tags(tx: Connection) -> list[PlatformTag]:
     """Return every platform's newest tag, by id."""
     rows = tx.execute(select(platforms.c.tag).order_by(platforms.c.platform_id))
     return [PlatformTag.model_validate_json(row.tag) for row in rows]
 
 
-def put_link(tx: Connection, source: str, target: str, *, agreed: bool) -> None:
-    """Interconnect two platforms one way; ``agreed`` lets cases go that way."""
+def put_link(tx: Connection, source: str, target: str, *, agreed: bool) -> bool:
+    """Interconnect two platforms one way; ``agreed`` lets cases go that way.
+
+    Returns:
+        Whether anything has changed.
+    """
     row = {"source": source, "target": target, "agreed": int(agreed), "epoch": 1}
     write = insert(links).values(row)
-    tx.execute(
-        write.on_conflict_do_update(
-            index_elements=["source", "target"],
-            set_={"agreed": int(agreed), "epoch": links.c.epoch + 1},
-            where=links.c.agreed != int(agreed),
-        )
+    write = write.on_conflict_do_update(
+        index_elements=["source", "target"],
+        set_={"agreed": int(agreed), "epoch": links.c.epoch + 1},
+        where=links.c.agreed != int(agreed),
     )
+    return tx.execute(write).rowcount > 0
 
 
 def has_link(tx: Connection, source: str, target: str) -> bool:
@@ -87,23 +113,32 @@ def get_peers(tx: Connection, platform_id: str) -> list[Peer]:
     An agreement counts where both ways have one: who may receive may also be received from.
     """
     linked = {(row.source, row.target): row for row in tx.execute(select(links))}
-    rows = tx.execute(select(platforms).where(platforms.c.platform_id != platform_id)).all()
     peers = []
-    for row in rows:
-        tag = PlatformTag.model_validate_json(row.tag)
-        there = linked.get((platform_id, row.platform_id))
-        back = linked.get((row.platform_id, platform_id))
+    for peer_id, public_key, version, mix in _known(tx):
+        there, back = linked.get((platform_id, peer_id)), linked.get((peer_id, platform_id))
         peers.append(
             Peer(
-                peer_id=row.platform_id,
+                peer_id=peer_id,
                 linked=there is not None,
                 agreed=bool(there and there.agreed and back and back.agreed),
-                public_key=row.public_key,
-                policy_epoch=tag.version + sum(link.epoch for link in (there, back) if link),
-                mix=tag.mix,
+                public_key=public_key,
+                policy_epoch=version + sum(link.epoch for link in (there, back) if link),
+                mix=mix,
             )
         )
-    return sorted(peers, key=lambda peer: peer.peer_id)
+    return sorted(
+        (peer for peer in peers if peer.peer_id != platform_id), key=lambda peer: peer.peer_id
+    )
+
+
+def _known(tx: Connection) -> Iterator[tuple[str, str, int, dict[str, float]]]:
+    """Return id, public key, version and mix of the platforms of this cluster and of others."""
+    for row in tx.execute(select(platforms)).all():
+        tag = PlatformTag.model_validate_json(row.tag)
+        yield row.platform_id, row.public_key, tag.version, tag.mix
+    epochs = get_epochs(tx)
+    for card in (remote.card for remote in get_remotes(tx)):
+        yield card.platform_id, card.public_key, epochs[card.platform_id], card.mix
 
 
 def _put_tag(tx: Connection, tag: PlatformTag, public_key: str | None) -> None:

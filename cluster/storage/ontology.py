@@ -9,6 +9,7 @@ Information content is -ln of the share of OMIM diseases that have the term or o
 """
 
 import importlib.metadata
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ import pyarrow as pa
 from pyarrow import ipc
 from scipy import sparse
 
-from cluster.ids import sha256
+from cluster.ids import canonical_json, sha256
 from cluster.ingest.simulation import AnnotatedDisease
 from cluster.ontology import TABLE, Floats, Ontology, term_id
 from cluster.storage.files import write_durably
@@ -54,6 +55,7 @@ def load_ontology(data_dir: Path, hpo_path: str = "") -> Ontology:
         else:
             version, terms = _embedded_terms()
         _write(path, _table(terms, version))
+        load_gene_symbols(data_dir)  # here, where the release has been read anyway
     with pa.memory_map(str(path)) as source_file:
         table = ipc.open_file(source_file).read_all()
     return Ontology(table, version=(table.schema.metadata or {})[VERSION].decode())
@@ -73,6 +75,19 @@ def load_annotated_diseases(ontology: Ontology | None = None) -> list[AnnotatedD
             numbers = sorted(int(ontology.numbers[row]) for row in rows)
         found.append(AnnotatedDisease(f"OMIM:{int(disease.id)}", disease.name, tuple(numbers)))
     return found
+
+
+def load_gene_symbols(data_dir: Path) -> dict[str, str]:
+    """Return the HGNC symbols of the genes that the embedded release annotates, by Entrez number.
+
+    They are written beside the ontology once: reading the release takes seconds and 200 MB.
+    """
+    path = data_dir / f"genes-hpo3-{importlib.metadata.version('hpo3')}.json"
+    if not path.exists():
+        symbols = {str(gene.id): gene.name for gene in _release().genes}
+        write_durably(path, canonical_json(symbols).encode())
+    read: dict[str, str] = json.loads(path.read_bytes())
+    return read
 
 
 def _write(path: Path, table: pa.Table) -> None:

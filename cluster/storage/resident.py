@@ -64,10 +64,14 @@ class Resident:
 
     def replace(self, features: pa.Table) -> None:
         """Take in rows, in the place of those with the same case ids."""
-        self._alive[self.places(texts(features["case_id"]))] = False
+        self.remove(texts(features["case_id"]))
         self.append(features)
         if 2 * self.count() < len(self._alive):
             self._bury()
+
+    def remove(self, case_ids: Sequence[str]) -> None:
+        """Let rows die."""
+        self._alive[self.places(case_ids)] = False
 
     def _bury(self) -> None:
         if self.with_vectors:

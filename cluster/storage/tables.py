@@ -42,6 +42,16 @@ cases = Table(
     _text("category"),
     _number("rare_feature"),
     Column("seq", Integer, nullable=False, unique=True),  # order of changes, for projections
+    Column("round", Integer, nullable=False, server_default="0"),  # of sharing; withdrawals so far
+)
+recalled = Table(
+    "recalled",  # what others have taken back; nothing of it but this row is kept
+    PLATFORM,
+    _key("origin"),
+    _key("case_id"),  # as it was received
+    _count("round"),  # what was sent in an earlier one is not taken any more
+    _count("seq"),  # in the order of changes of cases
+    _number("at"),
 )
 revisions = Table(
     "revisions",
@@ -102,8 +112,9 @@ outbox = Table(
     "outbox",
     PLATFORM,
     _key("delivery_id"),  # of what is sent and to whom
-    _text("kind"),  # case, related
+    _text("kind"),  # case, related, recall
     _text("case_id"),
+    Column("round", Integer, nullable=False, server_default="0"),  # of the case, when it was queued
     _text("peer"),
     _text("digest"),  # of the payload
     _text("payload"),
@@ -190,6 +201,11 @@ PLATFORM_MIGRATIONS: Final = (
     "approved_at FLOAT NOT NULL, PRIMARY KEY (case_id, rev))",
     "CREATE TABLE matchmakers (peer_id VARCHAR NOT NULL PRIMARY KEY, agreed INTEGER NOT NULL, "
     "url TEXT NOT NULL, token TEXT NOT NULL)",
+    "ALTER TABLE cases ADD COLUMN round INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE outbox ADD COLUMN round INTEGER NOT NULL DEFAULT 0",
+    "CREATE TABLE recalled (origin VARCHAR NOT NULL, case_id VARCHAR NOT NULL, "
+    "round INTEGER NOT NULL, seq INTEGER NOT NULL, at FLOAT NOT NULL, "
+    "PRIMARY KEY (origin, case_id))",
 )
 
 # The network of platforms ------------------------------------------------------------------------
@@ -218,6 +234,14 @@ links = Table(
     _count("epoch"),  # grows with every change
 )
 
+remotes = Table(
+    "remotes",  # platforms of other clusters
+    NETWORK,
+    _key("platform_id"),
+    _text("card"),  # JSON
+    _text("token"),  # that the peer has given for calling it; a secret
+    _count("epoch"),  # grows with every change
+)
 tokens = Table(
     "tokens",  # of callers over HTTP
     NETWORK,
@@ -226,10 +250,15 @@ tokens = Table(
     _text("digest"),  # keyed; the secret itself is nowhere
     _number("revoked_at", optional=True),
 )
+audit.to_metadata(NETWORK)  # the same table, so that the same statements write and check it
 
 NETWORK_MIGRATIONS: Final = (
     "CREATE TABLE tokens (kid VARCHAR NOT NULL PRIMARY KEY, card TEXT NOT NULL, "
     "digest TEXT NOT NULL, revoked_at FLOAT)",
+    "CREATE TABLE audit (seq INTEGER NOT NULL PRIMARY KEY, prev TEXT NOT NULL, "
+    'hash TEXT NOT NULL, "row" TEXT NOT NULL)',
+    "CREATE TABLE remotes (platform_id VARCHAR NOT NULL PRIMARY KEY, card TEXT NOT NULL, "
+    "token TEXT NOT NULL, epoch INTEGER NOT NULL)",
 )
 
 # Models, data sets and their lineage -------------------------------------------------------------

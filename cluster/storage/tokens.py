@@ -28,13 +28,13 @@ def get_tokens(tx: Connection) -> list[StoredToken]:
     return [_stored(row.card, row.digest) for row in tx.execute(chosen)]
 
 
-def revoke_line(tx: Connection, kid: str, now: float) -> bool:
-    """End a token and all that were rotated from it or to it; says whether there was one."""
+def revoke_line(tx: Connection, kid: str, now: float) -> list[str]:
+    """End a token and all that were rotated from it or to it; returns those that lived."""
     alive = [one.card for one in get_tokens(tx)]
     line = next((one.line for one in alive if one.kid == kid), None)
     ended = [one.kid for one in alive if one.line == line]
     tx.execute(update(tokens).where(tokens.c.kid.in_(ended)).values(revoked_at=now))
-    return bool(ended)
+    return ended
 
 
 def _stored(card: str, digest: str) -> StoredToken:

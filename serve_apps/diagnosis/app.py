@@ -1,25 +1,21 @@
 """The diagnosis application on Ray Serve."""
 
 import asyncio
-from typing import Any, cast
+from typing import cast
 
-from ray import serve
 from ray.exceptions import RayActorError
 
 from actors.options import REGISTRY
 from actors.registry import RegistryService
 from actors.registry_calls import ask_registry
-from cluster.clock import SystemClock
 from cluster.contracts.image_models import ListedModel
 from cluster.errors import StoreUnavailable
-from cluster.settings import Settings, load_settings
-from cluster.storage.tokens import TokenReader
+from cluster.settings import Settings
 from serve_apps.diagnosis.api import PREFIX, routes
 from serve_apps.diagnosis.ports import RegistryPort
 from serve_apps.diagnosis.ray_jobs import RayJobs
-from serve_apps.http.application import Entrance, application
 from serve_apps.http.remote import Remote
-from serve_apps.http.serving import deployment_options
+from serve_apps.http.serving import placed
 
 
 class Cluster:
@@ -43,11 +39,4 @@ class Cluster:
             raise StoreUnavailable(what, remedy="It is started again; try later.") from None
 
 
-def asgi() -> Any:  # noqa: ANN401 - an ASGI application
-    """Make the application in its replica."""
-    settings = load_settings()
-    entrance = Entrance(settings, TokenReader(settings.data_dir, SystemClock()).card_of)
-    return application("Dazzle: diagnosis", routes(Cluster(settings)), entrance, PREFIX)
-
-
-app = serve.deployment(**deployment_options("diagnosis"))(serve.ingress(asgi)()).bind()
+app = placed("diagnosis", Cluster, routes, PREFIX)

@@ -58,34 +58,53 @@ class RayJobs:
     def _submit(self, run: str, order: TrainingOrder, by: str) -> TrainingRun:
         folder = self._settings.data_dir / FOLDER / run
         client, digest = self._client, sha256(order.model_dump_json())
-        for job in client.list_jobs():
+        begun = self._begun(run, digest)
+        if begun is not None:
+            return begun
+        folder.mkdir(parents=True, exist_ok=True)
+        write_durably(folder / CONFIG, order.config.model_dump_json(indent=1).encode())
+        texts = self._settings.texts()
+        env = {"env_vars": {f"{PREFIX}{one.upper()}": texts[one] for one in texts}}
+        told = {"kind": KIND, "name": order.name, "data_set": order.data_set, "by": by}
+        try:
+            client.submit_job(
+                entrypoint=shlex.join(command_of(order, folder, by)),
+                submission_id=run,
+                metadata=told | {"order": digest},
+                runtime_env=env | _own_code(),
+            )
+        except RuntimeError:  # Ray's way of saying that there is one of this name, among others
+            begun = self._begun(run, digest)
+            if begun is None:
+                raise
+            return begun
+        return _run_of(client.get_job_info(run))
+
+    def _begun(self, run: str, digest: str) -> TrainingRun | None:
+        """Return the run of a name.
+
+        Raises:
+            Conflict: it was begun with another order.
+        """
+        for job in self._client.list_jobs():
             if job.submission_id == run:
                 if (job.metadata or {}).get("order") != digest:
                     what = "this idempotency key came before with another order"
                     remedy = "Draw a new key for a new run."
                     raise Conflict(what, "Idempotency-Key", remedy)
                 return _run_of(job)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_durably(folder / CONFIG, order.config.model_dump_json(indent=1).encode())
-        texts = self._settings.texts()
-        client.submit_job(
-            entrypoint=shlex.join(command_of(order, folder, by)),
-            submission_id=run,
-            metadata={
-                "kind": KIND,
-                "name": order.name,
-                "data_set": order.data_set,
-                "by": by,
-                "order": digest,
-            },
-            runtime_env={"env_vars": {f"{PREFIX}{one.upper()}": texts[one] for one in texts}},
-        )
-        return _run_of(client.get_job_info(run))
+        return None
 
     def _runs(self) -> list[TrainingRun]:
         jobs = [one for one in self._client.list_jobs() if (one.metadata or {}).get("kind") == KIND]
         ordered = sorted(jobs, key=lambda one: -(one.start_time or 0))
         return [_run_of(one) for one in ordered]
+
+
+def _own_code() -> dict[str, str]:
+    """Return where the code of this replica comes from, if that is no installed package."""
+    place = ray.get_runtime_context().runtime_env.get("working_dir")
+    return {"working_dir": str(place)} if place else {}
 
 
 def command_of(order: TrainingOrder, folder: Path, by: str) -> list[str]:

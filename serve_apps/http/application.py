@@ -18,7 +18,7 @@ REFUSALS: Mapping[int | str, dict[str, Any]] = {
         "description": problems.HTTP_CODES[status],
         "content": {problems.PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    for status in (400, 401, 403, 404, 405, 408, 409, 413, 414, 415, 422, 429, 431, 503)
+    for status in (400, 401, 403, 404, 405, 406, 408, 409, 413, 414, 415, 422, 429, 431, 503)
 }
 """What any route may answer beside its own."""
 

@@ -16,8 +16,9 @@ from pydantic_core import from_json
 from starlette.types import Message, Receive
 
 from cluster.authorisation.roles import Cell, Rights, Role, rights_of
+from serve_apps.http.accept import chosen
 from serve_apps.http.door import Caller
-from serve_apps.http.problems import Refused
+from serve_apps.http.problems import PROBLEM_JSON, Refused
 
 BODY_BYTES_MAX: Final = 64 << 10
 """Of a body whose route says no other limit (``body_limit``)."""
@@ -25,6 +26,7 @@ RETRY_AFTER_S: Final = 1
 BODY_S: Final = 10.0
 BYTES_A_SECOND: Final = 1 << 20
 """A body may take so many seconds, and a second more for so many bytes that it may have."""
+JSON: Final = "application/json"
 Key = Annotated[
     str, Header(alias="Idempotency-Key", max_length=200, description="names this command")
 ]
@@ -122,18 +124,42 @@ class GuardedRoute(APIRoute):
             for method in self.methods or ()
         }
         most = int((self.openapi_extra or {}).get("x-body-bytes-max", BODY_BYTES_MAX))
+        forms = self._forms()
 
         async def guarded(request: Request) -> Response:
             rights = rows[request.method]
             caller = caller_of(request)
             cell = rights.cells[caller.role]
             refuse(caller, cell, request.path_params.get("platform"))
+            _negotiate(request, forms)
             slots: Slots = request.app.state.slots
             with slots.one(rights):
                 request.state.cell = cell
                 return await handle(GuardedRequest(request.scope, request.receive, most))
 
         return guarded
+
+    def _forms(self) -> list[str]:
+        """Return the media types of what the route answers, as far as it says."""
+        told = self.responses.get(200, {}).get("content", {})
+        modelled = [JSON] if self.response_model is not None else []
+        return [one for one in dict.fromkeys([*modelled, *told]) if one != PROBLEM_JSON]
+
+
+def _negotiate(request: Request, forms: list[str]) -> None:
+    """Leave of ``Accept`` the one form that is wanted most of those that a route has.
+
+    Raises:
+        Refused: the caller takes none of them; nothing was done.
+    """
+    accept = ",".join(request.headers.getlist("accept"))
+    if not accept or not forms:
+        return
+    form = chosen(accept, forms)
+    if form is None:
+        raise Refused(406, f"the answer is {' or '.join(forms)}, and neither is acceptable")
+    kept = [one for one in request.scope["headers"] if one[0] != b"accept"]
+    request.scope["headers"] = [*kept, (b"accept", form.encode())]
 
 
 def refuse(caller: Caller, cell: Cell, platform: str | None) -> None:

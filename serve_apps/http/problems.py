@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
 from cluster.errors import DazzleError
 
@@ -29,6 +30,7 @@ STATUS: Final[Mapping[str, int]] = {
     "mme_refused": 422,
     "policy_refused": 403,
     "not_found": 404,
+    "case_withdrawn": 410,
     "conflict": 409,
     "no_space": 507,
     "model_not_ready": 503,
@@ -45,6 +47,7 @@ HTTP_CODES: Final[Mapping[int, str]] = {
     403: "role_not_allowed",
     404: "not_found",
     405: "method_not_allowed",
+    406: "not_acceptable",
     408: "request_timed_out",
     409: "conflict",
     413: "body_too_large",
@@ -57,6 +60,7 @@ HTTP_CODES: Final[Mapping[int, str]] = {
     503: "overloaded",
 }
 """Code of what is refused before it reaches the core."""
+METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 SCHEMA: Final[Mapping[str, object]] = {
     "type": "object",
     "required": ["type", "code", "title", "status"],
@@ -166,8 +170,17 @@ def install(app: FastAPI) -> None:
         return unforeseen(error)
 
     @app.exception_handler(HTTPException)
-    async def plain(_: Request, error: HTTPException) -> Response:
-        status = error.status_code
+    async def plain(request: Request, error: HTTPException) -> Response:
+        status, headers = error.status_code, error.headers
         code = HTTP_CODES.get(status, "error")
         title = "there is nothing here" if status == 404 else str(error.detail)
-        return problem(status, code, title, error.headers)
+        if status == 405:
+            headers = {"Allow": ", ".join(_methods_of(request))}
+        return problem(status, code, title, headers)
+
+
+def _methods_of(request: Request) -> list[str]:
+    """Return the methods of a path; the framework names those of the first route only."""
+    routes = request.app.routes
+    asked = [(method, dict(request.scope, method=method)) for method in METHODS]
+    return [m for m, it in asked if any(route.matches(it)[0] is Match.FULL for route in routes)]

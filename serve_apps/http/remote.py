@@ -1,13 +1,17 @@
 """Actors as ports: a method of a port is a call of the actor's method of that name."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
-from actors.options import NAMESPACE
+from actors.options import NAMESPACE, platform_name
 from cluster.errors import DazzleError, NotFound, StoreUnavailable
+from cluster.ids import checked_platform_id
+
+PLATFORMS_KEPT: Final = 1024
 
 
 class Remote:
@@ -44,3 +48,14 @@ class Remote:
                 raise StoreUnavailable(what, remedy="It is started again; try later.") from None
 
         return call
+
+
+@lru_cache(maxsize=PLATFORMS_KEPT)
+def running_platform(platform_id: str) -> Any:  # noqa: ANN401 - a port of another application each time
+    """Return a platform; each is looked up once.
+
+    Raises:
+        InputError: the name cannot be one of a platform.
+        NotFound: there is none of this name.
+    """
+    return Remote(platform_name(checked_platform_id(platform_id)))

@@ -1,42 +1,72 @@
 """How applications are placed on Ray Serve, and how they are run on one machine."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import ray
+from fastapi import APIRouter
 from ray import serve
 from ray.serve.config import HTTPOptions
 
 from actors.session import connected, known_platforms, open_session
 from cluster.authorisation.roles import Role
 from cluster.authorisation.tokens import TokenIssued, TokenOrder
-from cluster.settings import PREFIX, Settings
+from cluster.clock import SystemClock
+from cluster.settings import PREFIX, Settings, load_settings
+from cluster.storage.tokens import TokenReader
+from serve_apps.http.application import Entrance, application
 
+Ports = TypeVar("Ports")
 ONGOING_MAX: Final = 512
 """Above the slots of a replica: the door answers those beyond itself, at once."""
+DRAIN_S: Final = 35.0
+"""A replica that is to go works so long on what it has taken."""
 HOST: Final = "127.0.0.1"
 TOKEN_FOLLOWS: Final = "token of an operator, shown this once:"  # noqa: S105 - a line to people
 FAST: Final = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",  # nobody else sends calls to replicas
 }
 """HAProxy before the replicas, which then listen on every interface of the machine."""
 
 
-def deployment_options(name: str) -> dict[str, Any]:
-    """Return the options of an application's deployment."""
-    return {
-        "name": name,
-        "num_replicas": 1,
-        "max_ongoing_requests": ONGOING_MAX,
-        "max_queued_requests": ONGOING_MAX,
-        "ray_actor_options": {"num_cpus": 0},
-        "health_check_period_s": 5.0,
-        "graceful_shutdown_timeout_s": 35.0,
-    }
+def placed(
+    name: str,
+    cluster: Callable[[Settings], Ports],
+    routes: Callable[[Ports], APIRouter],
+    docs: str,
+) -> serve.Application:
+    """Place an application on Serve.
+
+    Its replica starts the actors that are not there, so that no application waits for another.
+
+    Args:
+        name: of the application.
+        cluster: makes what the application sees of the cluster, in the replica.
+        routes: over that.
+        docs: path under which the OpenAPI description is shown.
+    """
+
+    def asgi() -> Any:  # noqa: ANN401 - an ASGI application
+        settings = load_settings()
+        open_session(settings, known_platforms(settings))
+        entrance = Entrance(settings, TokenReader(settings.data_dir, SystemClock()).card_of)
+        return application(f"Dazzle: {name}", routes(cluster(settings)), entrance, docs)
+
+    deployed = serve.deployment(
+        name=name,
+        num_replicas=1,
+        max_ongoing_requests=ONGOING_MAX,
+        max_queued_requests=ONGOING_MAX,
+        ray_actor_options={"num_cpus": 0},
+        health_check_period_s=5.0,
+        graceful_shutdown_timeout_s=DRAIN_S,
+    )
+    return deployed(serve.ingress(asgi)()).bind()
 
 
 @dataclass(frozen=True)

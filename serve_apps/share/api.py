@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Final, Literal
 
 import pyarrow as pa
-from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi import APIRouter, Body, Request, Response
 
 from cluster.contracts.access import EVENTS
 from cluster.contracts.result import ScreeningReport
@@ -13,10 +13,12 @@ from cluster.contracts.share import (
     CasePage,
     CaseView,
     Consent,
+    DecisionPage,
+    DeliveryPage,
     EventsTaken,
-    InboxRow,
+    InboxPage,
 )
-from cluster.contracts.sharing import DecisionRecord, DeliveryStatus, RelatedItem
+from cluster.contracts.sharing import RelatedItem
 from cluster.errors import EventInvalid
 from cluster.flow.query import CaseQuery, SearchAnswer
 from serve_apps.http.application import router
@@ -27,6 +29,9 @@ from serve_apps.share.arrow_events import read_stream
 from serve_apps.share.examples import CASE, EVENT_BATCH, QUERY
 from serve_apps.share.forms import FHIR, answer_in, phenopacket_of, written
 from serve_apps.share.matchmaking import add_matchmaking
+from serve_apps.share.network_search import add_network_search
+from serve_apps.share.pages import LIMIT, After, Limit
+from serve_apps.share.peers import add_peers
 from serve_apps.share.ports import SharePorts
 
 EVENTS_MAX: Final = 1000
@@ -40,17 +45,18 @@ IN_BOTH_FORMS: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {FHIR: {"schema": {"type": "object"}}}}
 }
 
-Limit = Annotated[int, Query(ge=1, le=200, description="rows of a page")]
-
 
 def routes(ports: SharePorts) -> APIRouter:
     """Return the routes over a cluster."""
     made = router(PREFIX)
     _add_cases(made, ports)
+    _add_searches(made, ports)
     _add_accesses(made, ports)
     _add_results(made, ports)
     add_administration(made, ports)
     add_matchmaking(made, ports)
+    add_peers(made, ports)
+    add_network_search(made, ports)
     return made
 
 
@@ -77,7 +83,7 @@ def _add_cases(made: APIRouter, ports: SharePorts) -> None:
         return added.model_copy(update={"findings": (*findings, *added.findings)})
 
     @made.get(ONE + "/cases")
-    async def list_cases(platform: str, after: str = "", limit: Limit = 50) -> CasePage:
+    async def list_cases(platform: str, after: After = "", limit: Limit = LIMIT) -> CasePage:
         """List the cases of a platform by id; `next` is the `after` of the next page."""
         return await (await ports.platform(platform)).list_cases(after, limit)
 
@@ -91,12 +97,18 @@ def _add_cases(made: APIRouter, ports: SharePorts) -> None:
     async def set_consent(
         request: Request, platform: str, case_id: str, consent: Consent
     ) -> Consent:
-        """Say whether a case is active and may be shared; what is queued is held back at once."""
+        """Say whether a case is active and may be shared.
+
+        What is queued is held back with the answer; whom it was sent to is told to erase it.
+        """
         where = await ports.platform(platform)
         by = caller_of(request).name
         await where.set_consent(case_id, consent.state, consent.consent, by)
+        await ports.courier.nudge()
         return consent
 
+
+def _add_searches(made: APIRouter, ports: SharePorts) -> None:
     @made.get(ONE + "/cases/{case_id}/related")
     async def related(platform: str, case_id: str) -> list[RelatedItem]:
         """Get the related cases and literature that are kept beside a case (S1040)."""
@@ -171,26 +183,37 @@ def _add_results(made: APIRouter, ports: SharePorts) -> None:
 
     @made.get(ONE + "/decisions")
     async def decisions(
-        platform: str, period_end: float | None = None, outcome: str = ""
-    ) -> list[DecisionRecord]:
+        platform: str,
+        period_end: float | None = None,
+        outcome: str = "",
+        after: After = "",
+        limit: Limit = LIMIT,
+    ) -> DecisionPage:
         """List the decisions, whole: indexes, preset, model versions and the reason (S800)."""
-        found = await (await ports.platform(platform)).decisions(period_end)
-        return [one for one in found if outcome in ("", one.outcome)]
+        where = await ports.platform(platform)
+        return await where.decision_page(after, limit, period_end=period_end, outcome=outcome)
 
     @made.get(ONE + "/deliveries")
     async def deliveries(
-        platform: str, state: str = "", peer: str = "", case_id: str = ""
-    ) -> list[DeliveryStatus]:
+        platform: str,
+        state: str = "",
+        peer: str = "",
+        case_id: str = "",
+        after: After = "",
+        limit: Limit = LIMIT,
+    ) -> DeliveryPage:
         """List the outbox: what goes where, how far it is, and why it stands still (S900)."""
-        found = await (await ports.platform(platform)).delivery_statuses()
-        return [
-            one
-            for one in found
-            if state in ("", one.state) and peer in ("", one.peer) and case_id in ("", one.case_id)
-        ]
+        where = await ports.platform(platform)
+        return await where.delivery_page(after, limit, state=state, peer=peer, case_id=case_id)
 
     @made.get(ONE + "/inbox")
-    async def inbox(platform: str, sender: str = "", case_id: str = "") -> list[InboxRow]:
+    async def inbox(
+        platform: str,
+        sender: str = "",
+        case_id: str = "",
+        after: After = "",
+        limit: Limit = LIMIT,
+    ) -> InboxPage:
         """List what was received from other platforms, the last first (S1000)."""
-        found = await (await ports.platform(platform)).inbox()
-        return [one for one in found if sender in ("", one.sender) and case_id in ("", one.case_id)]
+        where = await ports.platform(platform)
+        return await where.inbox_page(after, limit, sender=sender, case_id=case_id)

@@ -1,24 +1,32 @@
 """The share application on Ray Serve."""
 
-from functools import lru_cache
-from typing import Any, cast
+from typing import cast
 
-from ray import serve
+import ray
 
-from actors.options import NETWORK, platform_name
+from actors.options import NAMESPACE, NETWORK, SUPERVISOR
 from actors.platform import start_platform
-from actors.session import known_platforms, open_session
-from cluster.clock import SystemClock
 from cluster.flow.reading import CaseReaders
-from cluster.ids import checked_platform_id
-from cluster.settings import Settings, load_settings
-from cluster.storage.tokens import TokenReader
-from serve_apps.http.application import Entrance, application, limits_of
+from cluster.settings import Settings
+from serve_apps.http.application import limits_of
 from serve_apps.http.reading import Reading
-from serve_apps.http.remote import Remote
-from serve_apps.http.serving import deployment_options
+from serve_apps.http.remote import Remote, running_platform
+from serve_apps.http.serving import placed
 from serve_apps.share.api import PREFIX, routes
-from serve_apps.share.ports import NetworkPort, PlatformPort
+from serve_apps.share.ports import CourierPort, NetworkPort, PlatformPort
+
+
+class Courier:
+    """Has the supervisor carry what is due; nobody waits for it."""
+
+    def __init__(self) -> None:
+        """Find the supervisor, and have carried what an earlier run has left."""
+        self._supervisor = ray.get_actor(SUPERVISOR, NAMESPACE)
+        self._supervisor.nudge.remote()
+
+    async def nudge(self) -> None:
+        """Call it."""
+        self._supervisor.nudge.remote()
 
 
 class Cluster:
@@ -29,12 +37,12 @@ class Cluster:
         self.settings, self.limits = settings, limits_of(settings)
         self.public_url = settings.public_url
         self.network = cast(NetworkPort, Remote(NETWORK))
+        self.courier: CourierPort = Courier()
         self.searcher = Reading(CaseReaders(settings))
-        self._found = lru_cache(maxsize=1024)(lambda name: Remote(platform_name(name)))
 
     async def platform(self, platform_id: str) -> PlatformPort:
         """Return a running platform."""
-        return cast(PlatformPort, self._found(checked_platform_id(platform_id)))
+        return cast(PlatformPort, running_platform(platform_id))
 
     async def start_platform(self, platform_id: str) -> PlatformPort:
         """Return a platform, started where there is none."""
@@ -42,12 +50,4 @@ class Cluster:
         return await self.platform(platform_id)
 
 
-def asgi() -> Any:  # noqa: ANN401 - an ASGI application
-    """Make the application in its replica, and start the actors that are not there."""
-    settings = load_settings()
-    open_session(settings, known_platforms(settings))
-    entrance = Entrance(settings, TokenReader(settings.data_dir, SystemClock()).card_of)
-    return application("Dazzle: sharing", routes(Cluster(settings)), entrance, PREFIX)
-
-
-app = serve.deployment(**deployment_options("share"))(serve.ingress(asgi)()).bind()
+app = placed("share", Cluster, routes, PREFIX)

@@ -62,6 +62,16 @@ QUERY: Final[Any] = {
     },
     "words": {"summary": "by words", "value": {"text": "seizure", "k": 5}},
 }
+NETWORK_QUERY: Final[Any] = {
+    "phenotype": {
+        "summary": "the own platform and all that it has an agreement with",
+        "value": {"terms": ["HP:0001250", "HP:0001263"], "excluded": ["HP:0000252"], "k": 5},
+    },
+    "disease": {
+        "summary": "cases of a disease on platforms that are named",
+        "value": {"where": {"disease_id": "OMIM:615273"}, "platforms": ["platform-2"]},
+    },
+}
 EVENT_BATCH: Final[Any] = {
     "two": {
         "summary": "a view, and a download that followed it",
@@ -82,6 +92,26 @@ EVENT_BATCH: Final[Any] = {
                     "user": "u-7f3a",
                     "parent_id": "e-1",
                 },
+            ]
+        },
+    }
+}
+DELIVERIES: Final[Any] = {
+    "recall": {
+        "summary": "a case is taken back",
+        "value": {
+            "envelopes": [
+                {
+                    "delivery_id": "5b0f2a7c1d8e4f6a9b3c5d7e9f1a2b3c",
+                    "kind": "recall",
+                    "sender": "platform-9",
+                    "receiver": "platform-1",
+                    "case_id": "platform-9.0123456789abcdef01234567",
+                    "digest": "0" * 64,
+                    "payload": "{}",
+                    "epoch": 1,
+                    "round": 1,
+                }
             ]
         },
     }

@@ -60,18 +60,23 @@ def add_matchmaking(made: APIRouter, ports: SharePorts) -> None:
         """Ask other servers for patients like a case of this platform, all at once.
 
         Each peer is told the redacted case under a name made for it, has 20 seconds, and answers
-        for itself: who is away is named with its state, never with an empty list.
+        for itself: who is away is named with its state, never with an empty list. A question about
+        test data says that it is a test.
         """
         where = await ports.platform(platform)
         by = caller_of(request).name
+        said = {tag.profile.platform_id: tag.profile for tag in await ports.network.tags()}
+        profile = said.get(platform)
+        href = (profile.contact if profile else "") or f"{ports.public_url}/share/v1/info"
+        contact = PlatformContact(name=platform, href=href)
+        test = profile is not None and profile.test
         asked = await where.matchmaking_questions(order.case_id, list(order.peers), by)
-        contact = PlatformContact(name=platform, href=f"{ports.public_url}/share/v1/info")
-        told = await asyncio.gather(*(_answer(one, contact) for one in asked))
+        told = await asyncio.gather(*(_answer(one, contact, test=test) for one in asked))
         return Matchmaking(case_id=order.case_id, peers=tuple(told), disclaimer=DISCLAIMER)
 
 
-async def _answer(asked: PeerQuestion, contact: PlatformContact) -> PeerResult:
-    patient = patient_object(asked.document, asked.shared_id, contact)
+async def _answer(asked: PeerQuestion, contact: PlatformContact, *, test: bool) -> PeerResult:
+    patient = patient_object(asked.document, asked.shared_id, contact, test=test)
     peer = MmePeer(asked.peer.peer_id, asked.peer.url, asked.peer.token)
     (told,) = await ask_peers([peer], patient, clock=SystemClock(), timeout_s=TIMEOUT_S)
     return PeerResult(

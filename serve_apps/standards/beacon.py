@@ -22,7 +22,7 @@ from cluster.standards.beacon.framework import (
 from cluster.standards.beacon.query import BeaconQuery, query_of_body, query_of_parameters
 from serve_apps.http.problems import PROBLEM_JSON, Refused
 from serve_apps.standards.examples import COUNT
-from serve_apps.standards.ports import StandardsPorts
+from serve_apps.standards.ports import StandardsPorts, kept_for
 
 Json = dict[str, Any]
 JSON = "application/json"
@@ -93,7 +93,7 @@ async def _counted(request: Request, ports: StandardsPorts, query: BeaconQuery) 
     if request.state.cell == "few":
         headers = {"WWW-Authenticate": "Bearer"}
         raise Refused(401, "without a token only testMode is answered", headers=headers)
-    platforms = [await ports.platform(name) for name in ports.platform_ids()]
+    platforms = [await ports.platform(name) for name in await kept_for(ports, test=False)]
     counts = await asyncio.gather(*(one.count_individuals(query) for one in platforms))
     # Each by itself, since a caller may know the number of its own platform.
     return JSONResponse(answer(ports.beacon, query, sum(map(rounded, counts))))

@@ -16,7 +16,6 @@ from cluster.standards.mme.match import (
     Candidate,
     PlatformContact,
     Question,
-    no_symbols,
     question_of,
     results_of,
 )
@@ -26,7 +25,7 @@ from cluster.standards.mme.versions import LATEST, SUPPORTED, MmeProblem, Versio
 from serve_apps.http.guard import body_limit, caller_of
 from serve_apps.http.problems import PROBLEM_JSON
 from serve_apps.standards.examples import MATCH
-from serve_apps.standards.ports import StandardsPorts
+from serve_apps.standards.ports import StandardsPorts, kept_for
 
 MATCH_MIB: Final = 1
 DISCLAIMER: Final = (
@@ -72,15 +71,18 @@ def add_mme(made: APIRouter, ports: StandardsPorts) -> None:
             asked = parsed_request(await request.body())
         except MmeProblem as problem:
             return _answer(problem.body, version, problem.status)
-        question = question_of(asked.patient, no_symbols)
-        results = await _matches(ports, caller_of(request).platform, question)
-        return _answer({"results": results, "disclaimer": DISCLAIMER}, version)
+        question = question_of(asked.patient, ports.symbol_of)
+        told: dict[str, Any] = {"disclaimer": DISCLAIMER}
+        if question.remarks:
+            told["_remarks"] = question.remarks
+        told["results"] = await _matches(ports, caller_of(request).platform, question)
+        return _answer(told, version)
 
     @made.get("/mme/metrics", responses={200: ANSWERS[200]})
     async def metrics(request: Request) -> Response:
-        """Tell how much there is to match with, of what who asks may be told of."""
+        """Tell how much there is to match with, of what who asks may be told of; no test data."""
         asker = caller_of(request).platform
-        platforms = [await ports.platform(name) for name in ports.platform_ids()]
+        platforms = [await ports.platform(name) for name in await kept_for(ports, test=False)]
         tables = await asyncio.gather(*(one.matchable(asker) for one in platforms))
         held = pa.concat_tables(tables) if tables else _no_cases()
         agreeing = sum(1 for one in tables if one.num_rows)
@@ -99,13 +101,17 @@ def add_mme(made: APIRouter, ports: StandardsPorts) -> None:
 
 
 async def _matches(ports: StandardsPorts, asker: str, question: Question) -> list[dict[str, Any]]:
-    """Ask every platform for what it has, one call each; those that are not there are left out."""
-    names = ports.platform_ids()
-    told = await asyncio.gather(*(_told(ports, one, asker, question) for one in names))
+    """Ask every platform for what it has, one call each; those that are not there are left out.
+
+    A test is answered by platforms of test data, and everything else by the others.
+    """
+    contacts = await kept_for(ports, test=question.is_test)
+    told = await asyncio.gather(*(_told(ports, one, asker, question) for one in contacts))
     results = []
-    for name, cases in zip(names, told, strict=True):
+    for (name, href), cases in zip(contacts.items(), told, strict=True):
         found = [Candidate(one.shared_id, one.document, one.similarity) for one in cases]
-        results += results_of(question, found, _contact(ports, name))
+        contact = PlatformContact(name, href, ports.beacon.organisation_name)
+        results += results_of(question, found, contact)
     results.sort(key=lambda one: (-one["score"]["patient"], one["patient"]["id"]))
     return results[:RESULTS]
 
@@ -117,11 +123,6 @@ async def _told(ports: StandardsPorts, name: str, asker: str, question: Question
         return await (await ports.platform(name)).disclose(asker, chosen) if chosen else []
     except (NotFound, StoreUnavailable):
         return []
-
-
-def _contact(ports: StandardsPorts, platform: str) -> PlatformContact:
-    href = ports.beacon.base_url.removesuffix("/beacon") + "/share/v1/info"
-    return PlatformContact(platform, href, ports.beacon.organisation_name)
 
 
 def _no_cases() -> pa.Table:

@@ -11,7 +11,7 @@ from cluster.contracts.sharing import PlatformTag
 from cluster.ontology import Ontology
 from cluster.standards.beacon.framework import BeaconIdentity
 from cluster.standards.beacon.query import BeaconQuery
-from cluster.standards.mme.match import Question
+from cluster.standards.mme.match import Question, SymbolOf
 
 
 class PlatformPort(Protocol):
@@ -44,6 +44,9 @@ class StandardsPorts(Protocol):
     def ontology(self) -> Ontology: ...
 
     @property
+    def symbol_of(self) -> SymbolOf: ...
+
+    @property
     def beacon(self) -> BeaconIdentity: ...
 
     @property
@@ -62,3 +65,17 @@ class StandardsPorts(Protocol):
     async def platform(self, platform_id: str) -> PlatformPort:
         """Return a running platform."""
         ...
+
+
+async def kept_for(ports: StandardsPorts, *, test: bool) -> dict[str, str]:
+    """Return the platforms of test data, or all others, each with whom to write to.
+
+    A platform that nobody has registered is none of test data.
+    """
+    said = {tag.profile.platform_id: tag.profile for tag in await ports.network.tags()}
+    page = ports.beacon.base_url.removesuffix("/beacon") + "/share/v1/info"
+    return {
+        name: (said[name].contact if name in said else "") or page
+        for name in ports.platform_ids()
+        if (name in said and said[name].test) == test
+    }

@@ -166,6 +166,21 @@ def test_clearing_forgets_everything_and_can_be_filled_again(index: CaseIndex) -
     assert ids(index.matching("ataxia", 5)) == ["b"]
 
 
+def test_a_removed_case_is_found_no_more(index: CaseIndex) -> None:
+    """A4 B9: by vector, words or id; what is not here is no error, and it may come again."""
+    index.upsert(feature_table(a_feature("a", text="seizure"), a_feature("b", text="seizure")))
+    index.set_rare_features({"a": 5.0})
+    index.remove(["a", "O'1", "none"])
+    index.remove([])
+    index.settle()
+    assert index.count() == 1
+    assert ids(index.nearest(query(0), 9)[0]) == ["b"]
+    assert ids(index.matching("seizure", 9)) == ["b"]
+    assert ids(index.rows(["a"])) == []
+    index.upsert(feature_table(a_feature("a", rare_feature=1.0)))
+    assert index.rows(["a"])["rare_feature"].to_pylist() == [1.0]
+
+
 def test_an_index_on_disk_is_there_again(tmp_path: Path) -> None:
     """A4: a reopened index has its rows, and finds them by vector and words."""
     first = LanceIndex(str(tmp_path / "index"))

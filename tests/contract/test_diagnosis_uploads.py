@@ -12,6 +12,7 @@ from starlette.types import Message, Scope
 
 from cluster.authorisation.roles import Role
 from cluster.errors import NoSpace
+from cluster.models.fitness import NOT_EXAMINED
 from serve_apps.diagnosis.examples import R
 from serve_apps.diagnosis.uploads import AT_ONCE, Uploads
 from serve_apps.http.problems import Refused
@@ -289,7 +290,7 @@ def test_a_model_waits_until_an_operator_accepts_it(
         assert [one["number"] for one in left] == numbers
     changes = cluster.registry_service.image_history()
     assert [(one.action, one.reason) for one in changes] == [
-        ("pending", ""), ("published", ""), ("retired", "wrong"),
+        ("pending", NOT_EXAMINED), ("published", ""), ("retired", "wrong"),
     ]  # fmt: skip
     assert changes[0].by == mine and changes[1].by == changes[2].by != mine
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def test_headers_are_counted(client: Client, beyond: int, status: int) -> None:
 
 @pytest.mark.parametrize(("beyond", "status"), [(-1, 200), (0, 200), (1, 414)])
 def test_the_address_is_measured(client: Client, beyond: int, status: int) -> None:
-    path = f"{HOME}/cases?after="
+    path = "/share/v1/info?more="
     text = "a" * (door.ADDRESS_BYTES_MAX + beyond - len(path) + 1)  # the question mark is no part
     assert client("GET", path + text).status_code == status
 
@@ -147,3 +148,70 @@ class Held:
             core = await client.put(CONSENT, json=GIVEN)
             self._end.set()
             return [refused, core, await slow]
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "methods"),
+    [
+        (f"{HOME}/cases", "PATCH", "GET, POST"),
+        (HOME, "POST", "GET, PUT"),
+        (f"{HOME}/search", "GET", "POST"),
+    ],
+)
+def test_who_uses_a_wrong_method_is_told_all_right_ones(
+    client: Client, path: str, method: str, methods: str
+) -> None:
+    answer = client(method, path)
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert answer.headers["allow"] == methods
+
+
+JSON, FHIR = "application/json", "application/fhir+json"
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("*/*", JSON),
+        (FHIR, FHIR),
+        (f"{FHIR};fhirVersion=4.0, {JSON};q=0.9", FHIR),
+        (f"{FHIR}, {JSON}", FHIR),
+        (f"{FHIR};q=0.5, {JSON}", JSON),
+        (f"{FHIR};q=0, */*", JSON),
+        (f"{JSON};q=0, */*;q=0.1", FHIR),
+        (f"application/*;q=0, {FHIR};q=0.001", FHIR),
+        ("text/html", JSON),  # not refused; an answer is better than none
+        (f"{FHIR};q=2", JSON),  # no weight
+        (f"{JSON};q=0, {FHIR};q=0", ""),
+        ("*/*;q=0", ""),
+    ],
+)
+def test_a_case_comes_in_the_form_that_is_wanted_most(
+    cluster: LocalCluster, client: Client, accept: str, form: str
+) -> None:
+    """One that has the weight 0 is never sent, and where both have it nothing is done."""
+    document = json.dumps(PHENOPACKET).encode()
+    cluster.services["north"].add_case(document, "test", "")
+    place = f"{HOME}/cases/{PHENOPACKET['id']}"
+    audited = _audited(cluster)
+    answer = client("GET", place, headers={"accept": accept})
+    if form:
+        assert (answer.status_code, answer.headers["content-type"]) == (200, form)
+    else:
+        assert (answer.status_code, answer.json()["code"]) == (406, "not_acceptable")
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert _audited(cluster) == audited, "who got nothing has read nothing"
+
+
+def _audited(cluster: LocalCluster) -> int:
+    ledger = cluster.settings.data_dir / "platforms/north/ledger.sqlite"
+    with closing(sqlite3.connect(ledger)) as read:
+        rows: int = read.execute("SELECT count(*) FROM audit").fetchone()[0]
+        return rows
+
+
+def test_routes_of_one_form_honour_a_refusal_too(client: Client) -> None:
+    given = [client("GET", "/share/v1/info", headers={"accept": one}) for one in ("text/html", "")]
+    assert [one.status_code for one in given] == [200, 200]
+    refused = client("GET", "/share/v1/info", headers={"accept": "application/json; q=0.000"})
+    assert refused.status_code == 406

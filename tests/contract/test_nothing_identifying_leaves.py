@@ -12,6 +12,7 @@ import pytest
 from actors.platform import PlatformService
 from cluster.authorisation.roles import Role
 from cluster.contracts.matchmaking import Matchmaker
+from cluster.contracts.sharing import PlatformProfile
 from cluster.standards.fhir.write import bundle_of
 from cluster.standards.mme.match import PlatformContact, patient_object
 from serve_apps.http.application import application
@@ -40,6 +41,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> LocalCluster:
     for number in range(12):  # more than the Beacon hides
         packet = FULL | {"id": FULL["id"] if number == 0 else f"{CANARY}-{number}"}
         north.add_case(json.dumps(packet).encode(), "test", "", "share")
+    network = made.network_service
+    for name in made.services:
+        profile = PlatformProfile(platform_id=name, person_years_at_risk=1e6)
+        network.register(profile, made.services[name].describe()[0])
+    network.link("north", "south", True)
+    for name, service in made.services.items():
+        service.set_peers(network.peers(name))
     north.put_matchmaker(Matchmaker(peer_id=PEER, agreed=True, url="https://peer.example/"), "test")
     return made
 
@@ -65,6 +73,14 @@ def told(cluster: LocalCluster) -> dict[str, str]:
         "own search": south(
             "POST", "/share/v1/platforms/south/search", json={"terms": ["HP:0001250"]}
         ).text,
+        "network search": south(
+            "POST", "/share/v1/platforms/south/network-search", json={"terms": ["HP:0001250"]}
+        ).text,
+        "network search by codes": south(
+            "POST",
+            "/share/v1/platforms/south/network-search",
+            json={"where": {"disease_id": "OMIM:100", "gene": "NF1"}, "platforms": ["north"]},
+        ).text,
         "platforms": south("GET", "/share/v1/platforms").text,
         "questions": json.dumps([one.document for one in questions]),
         "asked": json.dumps([patient_object(o.document, o.shared_id, contact) for o in questions]),
@@ -81,6 +97,9 @@ def _wrong(client: Client) -> dict[str, str]:
     return {
         "case": client("POST", f"{place}/cases", json=bad).text,
         "search": client("POST", f"{place}/search", json={"terms": [CANARY]}).text,
+        "network search": client(
+            "POST", f"{place}/network-search", json={"terms": [CANARY], "platforms": [CANARY]}
+        ).text,
         "events": client("POST", f"{place}/events", json={"events": [{"user": CANARY}]}).text,
         "consent": client("PUT", f"{OWN}-unknown/consent", json={"state": CANARY}).text,
     }
@@ -93,6 +112,9 @@ def test_a_planted_identifier_is_in_nothing_that_left(told: dict[str, str]) -> N
 def test_something_left_all_the_same(told: dict[str, str]) -> None:
     """Otherwise the test above would say nothing."""
     assert len(json.loads(told["match"])["results"]) == 12
+    for place in ("network search", "network search by codes"):
+        hits = json.loads(told[place])["hits"]
+        assert {(hit["platform"], hit["disease_id"]) for hit in hits} == {("north", "OMIM:100")}
     assert json.loads(told["count"])["responseSummary"]["numTotalResults"] == 11
     assert "HP:0001250" in told["questions"] and "HP:0001250" in told["bundles"]
 

@@ -11,7 +11,7 @@ from tests.whole_cluster import APPLICATIONS, WholeCluster, table_rows
 
 HOMES = {"own": "north", "foreign": "south"}
 FILLED = {"digest": "0" * 64, "kid": "0" * 16, "peer": "south"}
-FILLED |= dict.fromkeys(("name", "run", "case_id"), "none")
+FILLED |= dict.fromkeys(("name", "run", "case_id", "delivery_id"), "none")
 PLATFORM = "/share/v1/platforms/{platform}"
 SENSITIVE = {
     (f"POST {PLATFORM}/cases", Role.PLATFORM): "-",
@@ -26,6 +26,10 @@ SENSITIVE = {
     (f"POST {PLATFORM}/search", Role.PLATFORM): "-",
     (f"POST {PLATFORM}/search", Role.PUBLIC): "-",
     (f"POST {PLATFORM}/search", Role.CLINICIAN): "own",
+    (f"POST {PLATFORM}/network-search", Role.PLATFORM): "-",
+    (f"POST {PLATFORM}/network-search", Role.SCIENTIST): "-",
+    (f"POST {PLATFORM}/network-search", Role.PUBLIC): "-",
+    (f"POST {PLATFORM}/network-search", Role.CLINICIAN): "own",
     (f"GET {PLATFORM}/deliveries", Role.PUBLIC): "-",
     (f"GET {PLATFORM}/decisions", Role.SCIENTIST): "-",
     (f"PUT {PLATFORM}", Role.CLINICIAN): "-",

@@ -119,3 +119,20 @@ def test_a_new_case_is_private_and_can_always_be_withdrawn(
     huge = b'{"id": "h", "subject": {"id": "p"}, "x": 1e999}'
     sent = north("POST", place, content=huge, headers={"content-type": "application/json"})
     assert sent.status_code == 422
+
+
+@pytest.mark.parametrize("by_whole", [True, False])
+def test_test_data_never_meets_real_cases(
+    app: object, cluster: LocalCluster, by_whole: bool
+) -> None:
+    """B6 A11: no agreement joins a platform of test data and one of real cases."""
+    cluster.services["trial"] = PlatformService("trial", cluster.settings)
+    whole = Client(app, cluster.token(Role.OPERATOR))
+    said = {"person_years_at_risk": 1e6, "test": True}
+    assert whole("PUT", "/share/v1/platforms/trial", json=said).status_code == 200
+    speaker = whole if by_whole else Client(app, cluster.token(Role.OPERATOR, "north"))
+    answer = speaker("PUT", "/share/v1/links/north/trial", json={"agreed": True})
+    assert (answer.status_code, answer.json()["code"]) == (403, "policy_refused")
+    assert all(not one.agreed for one in cluster.network_service.peers("north"))
+    linked = speaker("PUT", "/share/v1/links/north/trial", json={"agreed": False})
+    assert linked.status_code == 200

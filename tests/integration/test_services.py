@@ -65,6 +65,9 @@ def test_a_case_goes_in_and_is_found_over_a_socket(service: httpx.Client) -> Non
     assert added.json()["result"] == "added"
     found = service.post(f"{HOME}/search", json={"terms": ["HP:0001250"]})
     assert [hit["case_id"] for hit in found.json()["hits"]] == ["simulated-1"]
+    wider = service.post(f"{HOME}/network-search", json={"terms": ["HP:0001250"]})
+    assert [hit["case_id"] for hit in wider.json()["hits"]] == ["simulated-1"], wider.text
+    assert [one["state"] for one in wider.json()["platforms"]] == ["answered"]
     taken = service.post(f"{HOME}/events", json=EVENT_BATCH["two"]["value"])
     assert taken.json()["new"] == 2
     assert service.get(f"{HOME}/cases", headers={"Authorization": "Bearer no"}).status_code == 401

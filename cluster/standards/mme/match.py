@@ -43,11 +43,6 @@ SymbolOf = Callable[[str], str]
 """The HGNC symbol of ``ENSG…``, of an Entrez number, or of a symbol of before; else empty."""
 
 
-def no_symbols(_: str) -> str:
-    """Know no gene but by its symbol of today."""
-    return ""
-
-
 @dataclass(frozen=True)
 class Question:
     """What is asked about a patient."""
@@ -64,6 +59,16 @@ class Question:
     disorders: tuple[str, ...]
     """Codes such as ``OMIM:250220``."""
     is_test: bool
+    """Answered from test data, and nothing else is."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is to be said of the question in the answer."""
+        if not self.unknown_genes:
+            return ()
+        n = self.unknown_genes
+        told = f"{n} gene id{'' if n == 1 else 's'} not known here and not compared"
+        return (f"{told}; name a gene by its HGNC symbol or Entrez id.",)
 
 
 @dataclass(frozen=True)
@@ -149,7 +154,8 @@ def results_of(
 
     Args:
         question: what was asked.
-        candidates: cases that may be shown to the one who asks.
+        candidates: cases that may be shown to the one who asks; test data where it is a test, and
+            only then.
         contact: of the platform.
         limit: results at the most.
     """
@@ -165,24 +171,27 @@ def results_of(
             scored.append((score, candidate.shared_id, case))
     scored.sort(key=lambda one: (-one[0]["patient"], -one[0]["_genotype"], one[1]))
     told = (
-        {"score": score, "patient": _patient(case, shared_id, contact)}
+        {"score": score, "patient": _patient(case, shared_id, contact, test=question.is_test)}
         for score, shared_id, case in scored
     )
     return list(islice((one for one in told if not TOLD.isdisjoint(one["patient"])), limit))
 
 
-def patient_object(document: Json, shared_id: str, contact: PlatformContact) -> Json:
+def patient_object(
+    document: Json, shared_id: str, contact: PlatformContact, *, test: bool = False
+) -> Json:
     """Build the patient of a result from a redacted phenopacket, and from nothing else of a case.
 
     Args:
         document: as ``redact`` makes it.
         shared_id: the id under which the one who asks may know the case.
         contact: of the platform.
+        test: whether it is test data, so that nobody is to be told of it.
 
     Raises:
         InputError: neither a sign nor a gene may be told, so the standard has no patient for it.
     """
-    told = _patient(_case_of(document), shared_id, contact)
+    told = _patient(_case_of(document), shared_id, contact, test=test)
     if TOLD.isdisjoint(told):
         what = "the case has neither a sign nor a gene that may be told"
         raise InputError(what, shared_id)
@@ -193,7 +202,7 @@ def _case_of(document: Json) -> Case:
     return Case(Phenopacket.model_validate(document), "")
 
 
-def _patient(case: Case, shared_id: str, contact: PlatformContact) -> Json:
+def _patient(case: Case, shared_id: str, contact: PlatformContact, *, test: bool) -> Json:
     named = {"name": contact.name, "href": contact.href, "institution": contact.institution}
     genes = [one for one in map(_gene, _genes(case)) if one]
     parts: Json = {
@@ -204,6 +213,7 @@ def _patient(case: Case, shared_id: str, contact: PlatformContact) -> Json:
         "disorders": [one for one in map(_disorder, _disorders(case).items()) if one],
         "features": _features(case),
         "genomicFeatures": [gene for place, gene in enumerate(genes) if gene not in genes[:place]],
+        "test": test,
     }
     return {name: value for name, value in parts.items() if value}
 

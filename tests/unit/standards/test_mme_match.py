@@ -14,7 +14,6 @@ from cluster.standards.mme.match import (
     Candidate,
     PlatformContact,
     Question,
-    no_symbols,
     patient_object,
     patient_score,
     question_of,
@@ -104,7 +103,16 @@ def test_genes_are_asked_for_by_any_of_their_names(gene: Json, symbols: tuple[st
 def test_without_a_table_of_genes_symbols_still_count() -> None:
     """The mapping is the caller's; knowing none is a mapping too."""
     patient = parsed_request(a_request()).patient
-    assert question_of(patient, no_symbols).genes == ("GPX4",)
+    assert question_of(patient, lambda _: "").genes == ("GPX4",)
+
+
+def test_unknown_genes_are_said_by_number_alone() -> None:
+    """Who asks must know that no gene was compared; what was sent is not repeated."""
+    genes = [{"gene": {"id": one}} for one in ("GPX4", "ENSG00000000001", "999")]
+    assert asked().remarks == ()
+    (remark,) = asked(genomicFeatures=genes).remarks
+    assert remark.startswith("2 gene ids not known here and not compared")
+    assert "999" not in remark
 
 
 def test_what_was_found_absent_is_never_asked_for_as_seen() -> None:

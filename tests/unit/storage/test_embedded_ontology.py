@@ -39,13 +39,14 @@ def test_the_release_is_named_and_opened_again_from_its_file(
 def test_an_old_file_never_stands_for_the_installed_release(
     embedded: Ontology, ontology_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """B2: another release of the package makes another table, and leaves the first one alone."""
+    """B2: another release of the package makes other files, and leaves the first one alone."""
     (old,) = ontology_folder.glob("*.arrow")
     kept = tmp_path / old.name
     kept.write_bytes(old.read_bytes())
     monkeypatch.setattr("importlib.metadata.version", lambda name: "9.9")
     assert load_ontology(tmp_path).table.equals(embedded.table)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "genes-hpo3-9.9.json",
         old.name,
         "ontology-hpo3-9.9-2.arrow",
     ]

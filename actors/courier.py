@@ -1,0 +1,88 @@
+"""How deliveries and questions reach a platform, of this cluster or of another (S1000, S1010)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from ray.exceptions import RayError
+
+from cluster.contracts.sharing import (
+    Envelope,
+    Receipt,
+    Refusal,
+    RelatedItem,
+    RelatedQuery,
+    Settlement,
+)
+from cluster.storage.peer_client import Unanswered
+
+
+class Receiver(Protocol):
+    """Who takes deliveries and answers questions."""
+
+    async def receive(self, envelopes: Sequence[Envelope]) -> Sequence[Receipt | Refusal]:
+        """Take deliveries in; one answer each.
+
+        Raises:
+            Unanswered: what was taken is not known.
+        """
+        ...
+
+    async def find_related(
+        self, asker: str, queries: Sequence[RelatedQuery]
+    ) -> Mapping[str, Sequence[RelatedItem]]:
+        """Answer what another platform asks for its shared cases.
+
+        Raises:
+            Unanswered: there is no answer.
+        """
+        ...
+
+
+class PlatformHere:
+    """A platform of this cluster, as couriers and refreshes call it."""
+
+    def __init__(self, actor: Any) -> None:  # noqa: ANN401 - a handle
+        """Stand for a platform."""
+        self._actor = actor
+
+    async def receive(self, envelopes: Sequence[Envelope]) -> Sequence[Receipt | Refusal]:
+        """Call the actor."""
+        answers: list[Receipt | Refusal] = await _answer(self._actor.receive.remote(envelopes))
+        return answers
+
+    async def find_related(
+        self, asker: str, queries: Sequence[RelatedQuery]
+    ) -> Mapping[str, Sequence[RelatedItem]]:
+        """Call the actor."""
+        call = self._actor.find_related.remote(asker, queries)
+        items: dict[str, list[RelatedItem]] = await _answer(call)
+        return items
+
+
+async def _answer(call: Any) -> Any:  # noqa: ANN401 - Ray does not type it
+    try:
+        return await call
+    except RayError:
+        code = "no_answer"
+        raise Unanswered(code) from None
+
+
+async def carry(receiver: Receiver | None, sent: list[Envelope]) -> list[Settlement]:
+    """Bring envelopes to one receiver; no answer leaves their outcome unknown."""
+    answers: Sequence[Receipt | Refusal | None] = [None] * len(sent)
+    reason = "peer_unknown"
+    if receiver is not None:
+        try:
+            answers, reason = await receiver.receive(sent), ""
+        except Unanswered as error:
+            reason = str(error)
+    return [
+        Settlement(
+            delivery_id=envelope.delivery_id,
+            epoch=envelope.epoch,
+            receipt=answer if isinstance(answer, Receipt) else None,
+            refusal=answer if isinstance(answer, Refusal) else None,
+            reason=reason,
+        )
+        for envelope, answer in zip(sent, answers, strict=True)
+    ]

@@ -1,0 +1,148 @@
+"""Calls the share service of another cluster for a platform of this one (S1000, S1020).
+
+Every failure is ``Unanswered`` with a code: whether the peer has taken something is not known then,
+and the same is sent again under the same key. The token goes to its peer alone, over HTTPS or to
+this machine.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from cluster.contracts.peers import PeerAnswers, PeerDeliveries, PeerItems, PeerQuestions, Remote
+from cluster.contracts.sharing import Envelope, Receipt, Refusal, RelatedItem, RelatedQuery
+from cluster.storage.mme_client import (
+    AGENT,
+    Unreadable,
+    check_packing,
+    check_size,
+    checked_base,
+    checked_token,
+)
+
+ANSWER_S: Final = 30.0
+"""For one call, from the connection to the last byte."""
+CALL_BYTES: Final = 2 << 20
+"""Of payloads that go in one call, where one alone is not more."""
+M = TypeVar("M", bound=BaseModel)
+
+
+class Unanswered(Exception):
+    """A peer gave no answer that counts; the text is a code."""
+
+
+def checked_remote(remote: Remote) -> Remote:
+    """Return a platform that can be called.
+
+    Raises:
+        InputError: its address is not safe or no address, or its token cannot be sent.
+    """
+    checked_base(remote.card.url)
+    checked_token(remote.token)
+    return remote
+
+
+class RemotePlatform:
+    """A platform of another cluster, as couriers and refreshes call it."""
+
+    def __init__(self, remote: Remote, client: httpx.AsyncClient) -> None:
+        """Stand for a platform.
+
+        Args:
+            remote: where and how it is called.
+            client: of ``peer_http``; one for all.
+        """
+        self._remote, self._client = remote, client
+
+    async def receive(self, envelopes: Sequence[Envelope]) -> list[Receipt | Refusal]:
+        """Bring deliveries; returns the answers in their order.
+
+        Raises:
+            Unanswered: what was taken is not known.
+        """
+        answers: list[Receipt | Refusal] = []
+        for part in _parts(envelopes):
+            sent = PeerDeliveries(envelopes=part)
+            answers += (await self._call("peer/deliveries", sent, PeerAnswers)).answers
+        ids = [one.delivery_id for one in envelopes]
+        if [one.delivery_id for one in answers] != ids:
+            raise Unanswered(UNREADABLE)
+        return answers
+
+    async def find_related(
+        self, asker: str, queries: Sequence[RelatedQuery]
+    ) -> Mapping[str, Sequence[RelatedItem]]:
+        """Ask for related items; the token says who asks.
+
+        Raises:
+            Unanswered: it is not known what the platform has.
+        """
+        del asker
+        asked = PeerQuestions(receiver=self._remote.card.platform_id, queries=tuple(queries))
+        return (await self._call("peer/questions", asked, PeerItems)).items
+
+    async def _call(self, path: str, body: BaseModel, answer: type[M]) -> M:
+        url = checked_base(self._remote.card.url) + path
+        headers = {
+            "Authorization": f"Bearer {checked_token(self._remote.token)}",
+            "Content-Type": "application/json",
+        }
+        content = bytearray()
+        try:
+            async with (
+                asyncio.timeout(ANSWER_S),
+                self._client.stream(
+                    "POST", url, headers=headers, content=body.model_dump_json().encode()
+                ) as response,
+            ):
+                check_packing(response)
+                async for part in response.aiter_raw():
+                    content += part
+                    check_size(content)
+        except (TimeoutError, httpx.TimeoutException):
+            raise Unanswered(TIMED_OUT) from None
+        except Unreadable:
+            raise Unanswered(UNREADABLE) from None
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError):
+            raise Unanswered(UNREACHABLE) from None
+        if response.status_code != httpx.codes.OK:
+            code = f"peer_answered_{response.status_code}"
+            raise Unanswered(code)
+        try:
+            return answer.model_validate_json(bytes(content))
+        except ValidationError:
+            raise Unanswered(UNREADABLE) from None
+
+
+TIMED_OUT: Final = "peer_timed_out"
+UNREACHABLE: Final = "peer_unreachable"
+UNREADABLE: Final = "peer_answer_unreadable"
+
+
+def peer_http() -> httpx.AsyncClient:
+    """Return a client for calls to peers; it trusts this machine's authorities."""
+    return httpx.AsyncClient(
+        headers={"User-Agent": AGENT, "Accept-Encoding": "identity"},
+        timeout=ANSWER_S,
+        follow_redirects=False,
+        trust_env=False,
+        verify=ssl.create_default_context(),
+    )
+
+
+def _parts(envelopes: Sequence[Envelope]) -> Iterator[tuple[Envelope, ...]]:
+    """Divide deliveries into calls of bounded size."""
+    part: list[Envelope] = []
+    size = 0
+    for one in envelopes:
+        if part and size + len(one.payload) > CALL_BYTES:
+            yield tuple(part)
+            part, size = [], 0
+        part.append(one)
+        size += len(one.payload)
+    if part:
+        yield tuple(part)

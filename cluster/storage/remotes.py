@@ -1,0 +1,32 @@
+"""Platforms of other clusters in the network's ledger."""
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.sqlite import insert
+
+from cluster.contracts.peers import PeerCard, Remote
+from cluster.storage.tables import remotes
+
+
+def put_remote(tx: Connection, remote: Remote) -> None:
+    """Keep a platform of another cluster, or change what is known of it."""
+    row = {
+        "platform_id": remote.card.platform_id,
+        "card": remote.card.model_dump_json(),
+        "token": remote.token.get_secret_value(),
+        "epoch": 1,
+    }
+    write = insert(remotes).values(row)
+    changed = row | {"epoch": remotes.c.epoch + 1}
+    tx.execute(write.on_conflict_do_update(index_elements=["platform_id"], set_=changed))
+
+
+def get_remotes(tx: Connection) -> list[Remote]:
+    """Return the platforms of other clusters, by id."""
+    rows = tx.execute(select(remotes).order_by(remotes.c.platform_id))
+    return [Remote(card=PeerCard.model_validate_json(row.card), token=row.token) for row in rows]
+
+
+def get_epochs(tx: Connection) -> dict[str, int]:
+    """Return how often each platform of another cluster was changed."""
+    rows = tx.execute(select(remotes.c.platform_id, remotes.c.epoch))
+    return {row.platform_id: row.epoch for row in rows}

@@ -1,0 +1,148 @@
+"""Routes between clusters: cards, remote platforms, and what they send and ask (S900-S1020)."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request
+
+from cluster.authorisation.roles import Role
+from cluster.contracts.peers import (
+    PeerAnswers,
+    PeerCard,
+    PeerDeliveries,
+    PeerItems,
+    PeerQuestions,
+    Remote,
+)
+from cluster.contracts.sharing import Envelope, Receipt, Refusal
+from cluster.errors import InputError, NotFound
+from cluster.ids import checked_platform_id
+from cluster.storage.peer_client import checked_remote
+from serve_apps.http.bodies import read_body, schema_of
+from serve_apps.http.guard import body_limit, caller_of
+from serve_apps.http.problems import Refused
+from serve_apps.share.examples import DELIVERIES
+from serve_apps.share.ports import SharePorts
+
+DELIVERIES_MIB: Final = 4
+PREFIX: Final = "/share/v1"
+
+
+def add_peers(made: APIRouter, ports: SharePorts) -> None:
+    """Add the routes to those of the share application."""
+    _add_cards(made, ports)
+    _add_exchange(made, ports)
+
+
+def _add_cards(made: APIRouter, ports: SharePorts) -> None:
+    @made.get("/platforms/{platform}/card")
+    async def get_card(platform: str) -> PeerCard:
+        """Get what the operator of another cluster needs to exchange cases with a platform."""
+        for tag in await ports.network.tags():
+            if tag.profile.platform_id == platform:
+                key, _, _ = await (await ports.platform(platform)).describe()
+                url = f"{ports.public_url}{PREFIX}" if ports.public_url else ""
+                return PeerCard(platform_id=platform, url=url, public_key=key, mix=tag.mix)
+        what = "there is no such platform"
+        raise NotFound(what, remedy="List the platforms.")
+
+    @made.put("/remote-platforms/{peer}")
+    async def put_remote(request: Request, peer: str, remote: Remote) -> PeerCard:
+        """Register a platform of another cluster by its card and the token that it has given.
+
+        Interconnect it with `PUT links` as any other; the other cluster does the same for its part.
+        """
+        if checked_platform_id(peer) != remote.card.platform_id:
+            what = "the card is of another platform than the address"
+            raise InputError(what, "card.platform_id", "Make them the same.")
+        await ports.network.put_remote(checked_remote(remote), caller_of(request).name)
+        await ports.courier.nudge()
+        return remote.card
+
+    @made.get("/remote-platforms")
+    async def list_remotes() -> list[PeerCard]:
+        """List the platforms of other clusters, without the tokens that they have given."""
+        return [remote.card for remote in await ports.network.remotes()]
+
+
+def _add_exchange(made: APIRouter, ports: SharePorts) -> None:
+    content = {
+        "application/json": {
+            "schema": schema_of(PeerDeliveries, "envelopes"),
+            "examples": DELIVERIES,
+        }
+    }
+    body = {"requestBody": {"required": True, "content": content}}
+
+    @made.post("/peer/deliveries", openapi_extra=body_limit(DELIVERIES_MIB) | body)
+    async def receive(request: Request) -> PeerAnswers:
+        """Take in cases, related material and recalls of a platform of another cluster.
+
+        Each delivery is answered with a signed receipt, once it is durable, or with a refusal. The
+        same delivery again gets the receipt of the first time.
+        """
+        sender = _sender(request)
+        sent = read_body(PeerDeliveries, await request.body())
+        answers: list[Receipt | Refusal | None] = [None] * len(sent.envelopes)
+        by_receiver: dict[str, list[int]] = {}
+        for place, one in enumerate(sent.envelopes):
+            by_receiver.setdefault(one.receiver, []).append(place)
+            if one.sender != sender:
+                answers[place] = _refused(one, "wrong_sender", "the token is another platform's")
+        for receiver, places in by_receiver.items():
+            open_ = [place for place in places if answers[place] is None]
+            taken = await _receive(ports, receiver, [sent.envelopes[place] for place in open_])
+            for place, answer in zip(open_, taken, strict=True):
+                answers[place] = answer
+        return PeerAnswers(answers=tuple(one for one in answers if one is not None))
+
+    @made.get("/peer/receipts/{delivery_id}")
+    async def receipt(
+        request: Request, delivery_id: str, receiver: Annotated[str, Query(max_length=63)]
+    ) -> Receipt:
+        """Get the receipt of a delivery of the caller's platform, where the answer got lost."""
+        sender = _sender(request)
+        return await (await ports.platform(receiver)).receipt(sender, delivery_id)
+
+    @made.post("/peer/questions", openapi_extra=body_limit(1))
+    async def questions(request: Request, asked: PeerQuestions) -> PeerItems:
+        """Answer which cases here are related to some of the caller's platform (S1010).
+
+        Who has no agreement gets nothing. With whom else the platform has one is not told.
+        """
+        sender = _sender(request)
+        where = await ports.platform(asked.receiver)
+        found = await where.find_related(sender, asked.queries)
+        items = {
+            name: tuple(item.model_copy(update={"audience": ()}) for item in its)
+            for name, its in found.items()
+        }
+        return PeerItems(items=items)
+
+
+def _sender(request: Request) -> str:
+    """Return the platform whose token this is.
+
+    Raises:
+        Refused: the token is nobody's in particular.
+    """
+    caller = caller_of(request)
+    if caller.role is not Role.PLATFORM or not caller.platform:
+        raise Refused(403, "this needs a token of one platform")
+    return caller.platform
+
+
+async def _receive(
+    ports: SharePorts, receiver: str, envelopes: list[Envelope]
+) -> list[Receipt | Refusal]:
+    if not envelopes:
+        return []
+    try:
+        where = await ports.platform(receiver)
+    except (NotFound, InputError):
+        text = "there is no such platform here"
+        return [_refused(one, "unknown_receiver", text) for one in envelopes]
+    return await where.receive(envelopes)
+
+
+def _refused(envelope: Envelope, code: str, reason: str) -> Refusal:
+    return Refusal(delivery_id=envelope.delivery_id, code=code, reason=reason)
