@@ -63,4 +63,5 @@ def _texts(search: ImageSearch) -> SearchTexts:
         notes=NOTES,
         heads=(*names[:PLACE], "accuracy", *names[PLACE:]),
         rows=image_trial_rows(search),
+        curve="validation loss after the pass, that of the head first",
     )

@@ -54,6 +54,8 @@ class SearchTexts:
     notes: Sequence[str]
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
+    curve: str = "validation loss, best weights so far"
+    """What the curves show."""
 
 
 def render_search(search: TrendSearch, console: Console) -> None:
@@ -99,7 +101,7 @@ def search_page(search: Search, texts: SearchTexts) -> str:
     return environment.from_string(source).render(
         texts=texts,
         verdict=verdict(search),
-        curves=_drawing(draw_curves(search)),
+        curves=_drawing(draw_curves(search, texts.curve)),
         parameters=[
             {
                 "name": parameter.name,
@@ -178,8 +180,8 @@ def number(value: Value) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
 
 
-def draw_curves(search: Search) -> "Figure":
-    """Draw the validation loss of every trial by epoch; where one was ended, its mark says how."""
+def draw_curves(search: Search, shown: str) -> "Figure":
+    """Draw what is ``shown`` of every trial by epoch; where one was ended, its mark says how."""
     from plotly.graph_objects import Scatter
 
     figure = new_figure("", height=420)
@@ -223,7 +225,7 @@ def draw_curves(search: Search) -> "Figure":
             )
         )
     figure.update_xaxes(title_text="epochs", rangemode="tozero")
-    figure.update_yaxes(title_text="validation loss, best weights so far")
+    figure.update_yaxes(title_text=shown)
     return figure
 
 

@@ -82,7 +82,7 @@ def test_the_terminal_shows_the_table_and_the_verdict() -> None:
 
 def test_curves_show_which_trials_were_stopped() -> None:
     """A6: a stopped trial ends with a cross, a finished one with a dot."""
-    drawn = {one.name: one for one in draw_curves(a_search()).data if one.x != (None,)}
+    drawn = {one.name: one for one in draw_curves(a_search(), "loss").data if one.x != (None,)}
     assert set(drawn) == {"trial-00", "trial-01"}  # the failed one has nothing to draw
     assert list(drawn["trial-00"].x) == [3, 6]
     assert drawn["trial-00"].marker.symbol[-1] == "circle"
