@@ -1,6 +1,7 @@
 """How deliveries and questions reach a platform, of this cluster or of another (S1000, S1010)."""
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, Protocol
 
 from ray.exceptions import RayError
@@ -20,7 +21,7 @@ class Receiver(Protocol):
     """Who takes deliveries and answers questions."""
 
     async def receive(self, envelopes: Sequence[Envelope]) -> Sequence[Receipt | Refusal]:
-        """Take deliveries in; one answer each.
+        """Take deliveries in; returns the answers to the first ones, or to all.
 
         Raises:
             Unanswered: what was taken is not known.
@@ -69,11 +70,11 @@ async def _answer(call: Any) -> Any:  # noqa: ANN401 - Ray does not type it
 
 async def carry(receiver: Receiver | None, sent: list[Envelope]) -> list[Settlement]:
     """Bring envelopes to one receiver; no answer leaves their outcome unknown."""
-    answers: Sequence[Receipt | Refusal | None] = [None] * len(sent)
+    answers: list[Receipt | Refusal] = []
     reason = "peer_unknown"
     if receiver is not None:
         try:
-            answers, reason = await receiver.receive(sent), ""
+            answers, reason = [*await receiver.receive(sent)], "no_answer"
         except Unanswered as error:
             reason = str(error)
     return [
@@ -84,5 +85,5 @@ async def carry(receiver: Receiver | None, sent: list[Envelope]) -> list[Settlem
             refusal=answer if isinstance(answer, Refusal) else None,
             reason=reason,
         )
-        for envelope, answer in zip(sent, answers, strict=True)
+        for envelope, answer in zip_longest(sent, answers)
     ]

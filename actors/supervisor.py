@@ -56,8 +56,8 @@ class SupervisorService:
         self._refreshing = asyncio.Lock()
         self._limiter = RateLimiter()
         self._names: dict[str, str] = {}
-        self._nudged = asyncio.Event()
-        self._courier: asyncio.Task[int] | None = None
+        self._couriers: dict[str, asyncio.Task[int]] = {}
+        self._nudges, self._nudged = 0, asyncio.Event()
         self._http: httpx.AsyncClient | None = None
 
     async def describe(self) -> tuple[str, int, str]:
@@ -78,18 +78,26 @@ class SupervisorService:
 
     async def deliver(self) -> int:
         """Carry deliveries until every outbox is settled; returns how many attempts were made."""
-        platforms = await self._platforms()
-        peers = await self._peers(platforms)
-        await asyncio.gather(*(a.release_claims.remote(self._owner) for a in platforms.values()))
-        attempts = await asyncio.gather(*(self._empty(a, peers) for a in platforms.values()))
-        return sum(attempts)
+        couriers = await self._couriers_at_work()
+        return sum(await asyncio.gather(*map(asyncio.shield, couriers)))
 
     async def nudge(self) -> None:
         """Have what is due carried now, in the background; who waits to try again looks anew."""
+        await self._couriers_at_work()
+
+    async def _couriers_at_work(self) -> list[asyncio.Task[int]]:
+        """Give every platform a courier that will look at its outbox from now on.
+
+        One that is at work is told to look again before it ends: what was queued before this call
+        is not missed, whatever the courier has read by then.
+        """
+        for name, actor in (await self._platforms()).items():
+            if name not in self._couriers or self._couriers[name].done():
+                self._couriers[name] = asyncio.create_task(self._empty(actor))
+        self._nudges += 1
         self._nudged.set()
         self._nudged = asyncio.Event()
-        if self._courier is None or self._courier.done():
-            self._courier = asyncio.create_task(self.deliver())
+        return list(self._couriers.values())
 
     async def refresh(self, now: float, settings: Settings) -> RefreshReport:
         """Renew the related material that is due (S1020, S1030).
@@ -169,32 +177,31 @@ class SupervisorService:
             **{one.card.platform_id: RemotePlatform(one, self._http) for one in remotes},
         }
 
-    async def _pause(self, seconds: float) -> None:
-        """Wait, but no longer than until the next nudge."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._nudged.wait(), max(0.0, seconds))
-
-    async def _empty(
-        self,
-        sender: Any,  # noqa: ANN401 - a handle
-        peers: Mapping[str, Receiver],
-    ) -> int:
+    async def _empty(self, sender: Any) -> int:  # noqa: ANN401 - a handle
         """Carry one platform's outbox, waiting where a delivery is to be tried again later."""
-        attempts = 0
-        due: float | None = 0.0
-        clock = SystemClock()
-        while due is not None:
-            await self._pause(due - clock.now())
+        await sender.release_claims.remote(self._owner)
+        attempts, clock = 0, SystemClock()
+        while True:
+            seen = self._nudges
             envelopes = await sender.claim.remote(self._owner, BATCH)
             attempts += len(envelopes)
             by_receiver: defaultdict[str, list[Envelope]] = defaultdict(list)
             for envelope in envelopes:
                 by_receiver[envelope.receiver].append(envelope)
-            carried = await asyncio.gather(
-                *(carry(peers.get(to), sent) for to, sent in by_receiver.items())
-            )
-            due = await sender.settle.remote([one for part in carried for one in part])
-        return attempts
+            peers = await self._peers(await self._platforms()) if envelopes else {}
+            under_way = [carry(peers.get(to), sent) for to, sent in by_receiver.items()]
+            due: float | None = None if under_way else await sender.settle.remote([])
+            for carried in asyncio.as_completed(under_way):
+                due = await sender.settle.remote(await carried)
+            if self._nudges == seen:
+                if due is None:
+                    return attempts
+                await self._pause(due - clock.now())
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but no longer than until the next nudge."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._nudged.wait(), max(0.0, seconds))
 
 
 async def _ask_network(

@@ -8,7 +8,8 @@ from cluster.contracts.sharing import Envelope, Frozen, Receipt, Refusal, Relate
 
 ENVELOPES_MAX: Final = 64
 """Of one call; the sender's courier claims no more at a time."""
-QUESTIONS_MAX: Final = 500
+QUESTIONS_MAX: Final = 50
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 URL: Final = r"^(https?://[^\s@?#]+)?$"
 
 
@@ -21,7 +22,7 @@ class PeerCard(Frozen):
     """Of the share service of its cluster, with ``/share/v1``."""
     public_key: str = Field(pattern=r"^[0-9a-f]{64}$")
     """Checks its receipts, Ed25519 in hexadecimal."""
-    mix: dict[Annotated[str, Field(max_length=200)], float] = Field({}, max_length=200)
+    mix: dict[Annotated[str, Field(max_length=200)], Share] = Field({}, max_length=200)
     """Share of its cases in each category, by which cases choose where they go first."""
 
 

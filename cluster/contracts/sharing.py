@@ -155,9 +155,9 @@ class Receipt(Frozen):
 class Refusal(Frozen):
     """The receiver's word that it will not take a delivery."""
 
-    delivery_id: str
-    code: str
-    reason: str
+    delivery_id: str = Field(max_length=64)
+    code: str = Field(max_length=64, pattern="^[a-z0-9_]+$")
+    reason: str = Field(max_length=500)
 
 
 class Settlement(Frozen):
@@ -180,7 +180,7 @@ class RelatedItem(Frozen):
     title: str
     platform: str = ""
     """Platform whose case it is, or whose case it reports; empty for what is public."""
-    score: float
+    score: float = Field(allow_inf_nan=False)
     """Likeness, 0 to 1; of a publication of the same disease 2 more, of the same gene 1 more."""
     why: str
     """The terms or facts that make it related."""
@@ -199,12 +199,12 @@ class RelatedItem(Frozen):
 class RelatedQuery(Frozen):
     """What a shared case is asked for with, of platforms that may have the case itself."""
 
-    case_id: str
+    case_id: str = Field(max_length=255)
     """The shared pseudonym."""
-    terms: tuple[int, ...]
+    terms: tuple[int, ...] = Field(max_length=1000)
     """Numbers of the observed HPO terms."""
-    disease_id: str = ""
-    genes: tuple[str, ...] = ()
+    disease_id: str = Field("", max_length=255)
+    genes: tuple[Annotated[str, Field(max_length=255)], ...] = Field((), max_length=1000)
 
 
 class DiseaseQuestion(Frozen):

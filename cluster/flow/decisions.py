@@ -105,8 +105,8 @@ def take_over_peers(platform: Platform, peers: Sequence[Peer]) -> int:
         shared = [r for r in deliveries.get_decisions(tx) if r.outcome == "upload"]
         stored = case_rows.get_cases(tx, [record.case_id for record in shared])
         for record in shared:
-            case = stored[record.case_id]
-            if case.rev == record.rev:
+            case = stored.get(record.case_id)
+            if case is not None and case.rev == record.rev:
                 _queue(tx, platform, case, record, related_platforms(peers, case.category))
     return len(shared)
 

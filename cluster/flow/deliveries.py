@@ -18,16 +18,17 @@ from cluster.errors import CaseInvalid, NotFound
 from cluster.flow.decisions import redacted_payload
 from cluster.flow.platform import Platform
 from cluster.flow.projection import project
-from cluster.flow.recalls import WITHDRAWN, erase
+from cluster.flow.recalls import WITHDRAWN, erase, recall_payload
 from cluster.ids import sha256
 from cluster.sharing import delivery as machine
 from cluster.sharing import gate
-from cluster.sharing.delivery import USED_UP, Event
+from cluster.sharing.delivery import BACKOFF_S_MAX, USED_UP, Event
 from cluster.sharing.receipt import is_valid, sign
 from cluster.storage import cases as case_rows
 from cluster.storage import deliveries, journal
 
 RELATED_ITEMS = TypeAdapter(list[RelatedItem])
+REASON_CHARS = 500
 SUPERSEDED = "superseded"
 """A later delivery of related material says all that this one would, and newer things."""
 
@@ -50,11 +51,17 @@ def release_claims(platform: Platform, owner: str) -> int:
 def claim(platform: Platform, owner: str, limit: int) -> list[Envelope]:
     """Claim due deliveries for a courier; each passes the gate in the claim's own transaction.
 
-    The audit row of the attempt is durable before the envelope leaves this call.
+    The audit row of the attempt is durable before the envelope leaves this call. What nobody
+    answered too often has rested for a quarter of an hour, and is tried again.
     """
     now = platform.clock.now()
     claimed = []
     with platform.ledger.begin() as tx:
+        for rested in deliveries.used_up_until(tx, USED_UP, now - BACKOFF_S_MAX):
+            most = platform.settings.attempts_max
+            deliveries.save_delivery(
+                tx, machine.settle(rested, Event.REOPEN, now=now, attempts_max=most)
+            )
         for one, row in deliveries.candidates(tx, now=now, limit=limit):
             envelope = Envelope.model_validate_json(row.payload)
             is_used_up = one.attempts >= platform.settings.attempts_max
@@ -198,7 +205,7 @@ def _receive_one(tx: Connection, platform: Platform, envelope: Envelope) -> Rece
             return known
         return _refused(envelope, "delivery_id_conflict", "the key came with another content")
     peer = deliveries.get_peer(tx, envelope.sender)
-    may_send = envelope.kind == "recall" or (peer is not None and peer.linked and peer.agreed)
+    may_send = peer is not None and (envelope.kind == "recall" or (peer.linked and peer.agreed))
     if not may_send:
         return _refused(envelope, "agreement_missing", "the sender may not send here")
     if envelope.receiver != platform.platform_id:
@@ -227,23 +234,36 @@ def _receive_one(tx: Connection, platform: Platform, envelope: Envelope) -> Rece
 
 def _keep(tx: Connection, platform: Platform, envelope: Envelope) -> Refusal | None:
     """Store the content; a refusal where it cannot be read, or is about a case of somebody else."""
+    if not envelope.case_id.startswith(f"{envelope.sender}."):
+        return _refused(envelope, "case_id_foreign", "the name is none that its sender gives")
     held = case_rows.get_case(tx, envelope.case_id)
     if held is not None and held.origin != envelope.sender:
         return _refused(envelope, "case_id_conflict", "the case is held from another platform")
     if envelope.kind == "recall":
+        if envelope.payload != recall_payload(envelope.case_id, envelope.round):
+            return _refused(envelope, "recall_invalid", "its content is of another case or round")
         erase(tx, platform, envelope)
         return None
     if envelope.round < case_rows.recalled_round(tx, envelope.sender, envelope.case_id):
         return _refused(envelope, WITHDRAWN, "its sender has taken the case back")
     if envelope.kind == "related":
-        try:
-            items = RELATED_ITEMS.validate_json(envelope.payload)
-        except ValidationError:
-            return _refused(envelope, "related_invalid", "not a list of related items")
-        deliveries.put_related(tx, envelope.case_id, items)
-        if envelope.standing is not None:
-            deliveries.keep_related(tx, envelope.case_id, envelope.standing)
-        return None
+        return _keep_related(tx, envelope)
+    return _keep_case(tx, platform, envelope)
+
+
+def _keep_related(tx: Connection, envelope: Envelope) -> Refusal | None:
+    try:
+        items = RELATED_ITEMS.validate_json(envelope.payload)
+    except ValidationError:
+        return _refused(envelope, "related_invalid", "not a list of related items")
+    case_rows.raise_round(tx, envelope.case_id, envelope.round)
+    deliveries.put_related(tx, envelope.case_id, items)
+    if envelope.standing is not None:
+        deliveries.keep_related(tx, envelope.case_id, envelope.standing)
+    return None
+
+
+def _keep_case(tx: Connection, platform: Platform, envelope: Envelope) -> Refusal | None:
     try:
         case = read_case(envelope.payload)
     except CaseInvalid as error:
@@ -254,8 +274,10 @@ def _keep(tx: Connection, platform: Platform, envelope: Envelope) -> Refusal | N
     category = platform.ontology.category(rows)
     case_rows.put_cases(tx, [(case, category)], origin=envelope.sender)
     case_rows.raise_round(tx, case.case_id, envelope.round)
+    if envelope.round:  # its revisions may be of a round that was taken back
+        case_rows.drop_history(tx, case.case_id)
     return None
 
 
 def _refused(envelope: Envelope, code: str, reason: str) -> Refusal:
-    return Refusal(delivery_id=envelope.delivery_id, code=code, reason=reason)
+    return Refusal(delivery_id=envelope.delivery_id, code=code, reason=reason[:REASON_CHARS])

@@ -36,8 +36,9 @@ def project(platform: Platform) -> int:
         last = case_rows.last_change(tx)
     if not changed and not gone:
         return 0
-    if gone:
-        platform.index.remove(gone)
+    before = platform.index.count()
+    platform.index.remove(gone)
+    if platform.index.count() < before:
         platform.searcher.forget()
     for start in range(0, len(changed), ROWS_AT_ONCE):
         part = changed[start : start + ROWS_AT_ONCE]

@@ -33,14 +33,14 @@ def take_back(tx: Connection, platform: Platform, case: StoredCase, reason: str)
     round_ = case_rows.next_round(tx, case.case_id)
     told = set()
     for one, row in deliveries.of_case(tx, case.case_id):
-        if row.kind == "case" and one.epoch:  # ever claimed; attempts may count from 0 again
+        if row.kind != "recall" and one.epoch:  # ever claimed; attempts may count from 0 again
             told.add(row.peer)
         if row.kind != "recall" and one.state is State.QUEUED:
             deliveries.save_delivery(tx, _moved(platform, one, Event.DENY, reason))
     deliveries.forget_answers(tx, case.case_id)
     for peer in sorted(told):
         shared_id = platform.shared_id(case.case_id, peer)
-        payload = canonical_json({"case_id": shared_id, "round": round_})
+        payload = recall_payload(shared_id, round_)
         envelope = Envelope(
             delivery_id=key_of("recall", platform.platform_id, case.case_id, peer, round_),
             kind="recall",
@@ -61,6 +61,11 @@ def share_again(tx: Connection, platform: Platform, case: StoredCase) -> None:
         if one.state is State.PARKED and one.reason in CASE_REASONS and row.round == case.round:
             deliveries.save_delivery(tx, _moved(platform, one, Event.REOPEN, ""))
     decisions.queue_again(tx, platform, case)
+
+
+def recall_payload(shared_id: str, round_: int) -> str:
+    """Return what a recall says: which case is taken back, in all rounds before one."""
+    return canonical_json({"case_id": shared_id, "round": round_})
 
 
 def erase(tx: Connection, platform: Platform, envelope: Envelope) -> None:

@@ -102,7 +102,7 @@ def find_related(
     """Answer from the platform's own cases and their publications, under names made for the asker.
 
     A case that is asked about is not related to itself. A platform that may not receive cases from
-    here gets no answer.
+    here gets no answer. What another platform is told is in the audit chain before it leaves.
     """
     with platform.ledger.begin() as tx:
         peer = deliveries.get_peer(tx, asker)
@@ -129,6 +129,11 @@ def find_related(
                 items.extend(_items(platform, asker, query, terms, row))
         named = (item.model_copy(update={"audience": audience}) for item in items)
         answers[query.case_id] = best_items(named, platform.settings.related_max)
+    if not is_home:
+        told = {item.item_id for items in answers.values() for item in items if item.kind == "case"}
+        facts = {"peer": asker, "cases": sorted(told)}
+        with platform.ledger.begin() as tx:
+            journal.append_audit(tx, platform.clock.now(), "disclosure attempted", facts)
     return answers
 
 

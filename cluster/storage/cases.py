@@ -263,9 +263,20 @@ def next_round(tx: Connection, case_id: str) -> int:
 
 
 def raise_round(tx: Connection, case_id: str, round_: int) -> None:
-    """Note in which round a received case came, the latest if it came in several."""
+    """Note the last round in which a received case, or what stands beside it, came.
+
+    Related items of earlier rounds go.
+    """
     older = (cases.c.case_id == case_id) & (cases.c.round < round_)
-    tx.execute(update(cases).where(older).values(round=round_))
+    if tx.execute(update(cases).where(older).values(round=round_)).rowcount:
+        tx.execute(delete(related).where(related.c.case_id == case_id))
+
+
+def drop_history(tx: Connection, case_id: str) -> None:
+    """Erase all revisions of a case but the newest."""
+    newest = select(cases.c.rev).where(cases.c.case_id == case_id).scalar_subquery()
+    earlier = (revisions.c.case_id == case_id) & (revisions.c.rev < newest)
+    tx.execute(delete(revisions).where(earlier))
 
 
 def recalled_round(tx: Connection, origin: str, case_id: str) -> int:
@@ -287,6 +298,7 @@ def put_recall(tx: Connection, origin: str, case_id: str, round_: int, *, at: fl
     earlier = (cases.c.case_id == case_id) & (cases.c.origin == origin) & (cases.c.round < round_)
     if tx.execute(delete(cases).where(earlier)).rowcount:
         tx.execute(delete(revisions).where(revisions.c.case_id == case_id))
+    if get_case(tx, case_id) is None:  # what stands beside it may have come without it
         tx.execute(delete(related).where(related.c.case_id == case_id))
     row = {"origin": origin, "case_id": case_id, "round": round_, "seq": seq, "at": at}
     write = upsert(recalled).values(row)

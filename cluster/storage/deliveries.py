@@ -157,6 +157,14 @@ def claimed_by_others(tx: Connection, owner: str) -> list[Delivery]:
     return [_delivery(row) for row in tx.execute(chosen).all()]
 
 
+def used_up_until(tx: Connection, reason: str, at: float) -> list[Delivery]:
+    """Return what is parked for a reason since its last lease ended before an instant."""
+    chosen = select(outbox).where(
+        outbox.c.state == State.PARKED, outbox.c.reason == reason, outbox.c.lease_until <= at
+    )
+    return [_delivery(row) for row in tx.execute(chosen).all()]
+
+
 def parked_recalls(tx: Connection) -> list[Delivery]:
     """Return the recalls that are parked, for whatever reason."""
     chosen = select(outbox).where(outbox.c.state == State.PARKED, outbox.c.kind == "recall")

@@ -150,12 +150,13 @@ class LanceIndex:
     def remove(self, case_ids: Sequence[str]) -> None:
         """Forget rows; those that are not here are none."""
         resident = self._current()
-        for condition in _among(case_ids):
+        known = resident.ids(resident.places(case_ids))
+        for condition in _among(known):
             self._cases.delete(condition)
             self._rare.delete(condition)
-        for case_id in case_ids:
+        for case_id in known:
             self._newer.pop(case_id, None)
-        resident.remove(case_ids)
+        resident.remove(known)
         self._seen = self._versions()
 
     def set_rare_features(self, values: Mapping[str, float]) -> None:

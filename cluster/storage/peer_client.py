@@ -13,7 +13,14 @@ from typing import Final, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from cluster.contracts.peers import PeerAnswers, PeerDeliveries, PeerItems, PeerQuestions, Remote
+from cluster.contracts.peers import (
+    QUESTIONS_MAX,
+    PeerAnswers,
+    PeerDeliveries,
+    PeerItems,
+    PeerQuestions,
+    Remote,
+)
 from cluster.contracts.sharing import Envelope, Receipt, Refusal, RelatedItem, RelatedQuery
 from cluster.storage.mme_client import (
     AGENT,
@@ -59,18 +66,23 @@ class RemotePlatform:
         self._remote, self._client = remote, client
 
     async def receive(self, envelopes: Sequence[Envelope]) -> list[Receipt | Refusal]:
-        """Bring deliveries; returns the answers in their order.
+        """Bring deliveries; returns the answers in their order, as far as there are any.
 
         Raises:
-            Unanswered: what was taken is not known.
+            Unanswered: there is none at all: what was taken is not known.
         """
         answers: list[Receipt | Refusal] = []
         for part in _parts(envelopes):
             sent = PeerDeliveries(envelopes=part)
-            answers += (await self._call("peer/deliveries", sent, PeerAnswers)).answers
-        ids = [one.delivery_id for one in envelopes]
-        if [one.delivery_id for one in answers] != ids:
-            raise Unanswered(UNREADABLE)
+            try:
+                told = (await self._call("peer/deliveries", sent, PeerAnswers)).answers
+                if [one.delivery_id for one in told] != [one.delivery_id for one in part]:
+                    raise Unanswered(UNREADABLE)
+            except Unanswered:
+                if answers:
+                    break
+                raise
+            answers += told
         return answers
 
     async def find_related(
@@ -82,8 +94,17 @@ class RemotePlatform:
             Unanswered: it is not known what the platform has.
         """
         del asker
-        asked = PeerQuestions(receiver=self._remote.card.platform_id, queries=tuple(queries))
-        return (await self._call("peer/questions", asked, PeerItems)).items
+        name = self._remote.card.platform_id
+        items: dict[str, list[RelatedItem]] = {}
+        for start in range(0, len(queries), QUESTIONS_MAX):
+            part = tuple(queries[start : start + QUESTIONS_MAX])
+            asked = PeerQuestions(receiver=name, queries=part)
+            told = (await self._call("peer/questions", asked, PeerItems)).items
+            for query in part:
+                if query.case_id in told:
+                    found = told[query.case_id]
+                    items[query.case_id] = [_as_its_own(item, name) for item in found]
+        return items
 
     async def _call(self, path: str, body: BaseModel, answer: type[M]) -> M:
         url = checked_base(self._remote.card.url) + path
@@ -132,6 +153,12 @@ def peer_http() -> httpx.AsyncClient:
         trust_env=False,
         verify=ssl.create_default_context(),
     )
+
+
+def _as_its_own(item: RelatedItem, platform: str) -> RelatedItem:
+    """Return what a peer may say of an item: that it is its own, for us alone, without a title."""
+    title = item.title if item.kind == "case" else ""
+    return item.model_copy(update={"platform": platform, "audience": (), "title": title})
 
 
 def _parts(envelopes: Sequence[Envelope]) -> Iterator[tuple[Envelope, ...]]:

@@ -17,7 +17,7 @@ from cluster.contracts.share import (
     PlatformRow,
 )
 from cluster.contracts.sharing import PlatformProfile, PlatformTag
-from cluster.errors import NotFound
+from cluster.errors import Conflict, NotFound
 from cluster.ids import checked_platform_id
 from serve_apps.http.guard import caller_of, owns
 from serve_apps.http.problems import Refused
@@ -76,7 +76,11 @@ def _add_platforms(made: APIRouter, ports: SharePorts) -> None:
     @made.put("/platforms/{platform}")
     async def put_platform(request: Request, platform: str, said: PlatformPut) -> PlatformTag:
         """Register a platform, or change what it says of itself; a change is a new tag (S100)."""
-        started = await ports.start_platform(checked_platform_id(platform))
+        remotes = {one.card.platform_id for one in await ports.network.remotes()}
+        if checked_platform_id(platform) in remotes:
+            what = "this is a platform of another cluster"
+            raise Conflict(what, "platform", "A name is one platform's on all clusters.")
+        started = await ports.start_platform(platform)
         key, _, _ = await started.describe()
         profile = PlatformProfile(
             platform_id=platform, at_risk_origin="stated", **said.model_dump()

@@ -1,6 +1,8 @@
 """The share application on Ray Serve."""
 
-from typing import cast
+import threading
+import time
+from typing import Any, Final, cast
 
 import ray
 
@@ -15,14 +17,22 @@ from serve_apps.http.serving import placed
 from serve_apps.share.api import PREFIX, routes
 from serve_apps.share.ports import CourierPort, NetworkPort, PlatformPort
 
+ROUND_S: Final = 30.0
+
 
 class Courier:
     """Has the supervisor carry what is due; nobody waits for it."""
 
     def __init__(self) -> None:
         """Find the supervisor, and have carried what an earlier run has left."""
-        self._supervisor = ray.get_actor(SUPERVISOR, NAMESPACE)
-        self._supervisor.nudge.remote()
+        self._supervisor: Any = ray.get_actor(SUPERVISOR, NAMESPACE)
+        threading.Thread(target=self._go_round, daemon=True).start()
+
+    def _go_round(self) -> None:
+        """Call it now and then: a supervisor that was started again has no couriers."""
+        while True:
+            self._supervisor.nudge.remote()
+            time.sleep(ROUND_S)
 
     async def nudge(self) -> None:
         """Call it."""

@@ -1,5 +1,8 @@
 """Routes between clusters: cards, remote platforms, and what they send and ask (S900-S1020)."""
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
@@ -18,12 +21,14 @@ from cluster.errors import InputError, NotFound
 from cluster.ids import checked_platform_id
 from cluster.storage.peer_client import checked_remote
 from serve_apps.http.bodies import read_body, schema_of
-from serve_apps.http.guard import body_limit, caller_of
+from serve_apps.http.guard import RETRY_AFTER_S, body_limit, caller_of
 from serve_apps.http.problems import Refused
 from serve_apps.share.examples import DELIVERIES
 from serve_apps.share.ports import SharePorts
 
 DELIVERIES_MIB: Final = 4
+TURNS: Final = 4
+"""Calls of one sender at a time; its courier makes one."""
 PREFIX: Final = "/share/v1"
 
 
@@ -55,6 +60,9 @@ def _add_cards(made: APIRouter, ports: SharePorts) -> None:
             what = "the card is of another platform than the address"
             raise InputError(what, "card.platform_id", "Make them the same.")
         await ports.network.put_remote(checked_remote(remote), caller_of(request).name)
+        for tag in await ports.network.tags():
+            name = tag.profile.platform_id
+            await (await ports.platform(name)).set_peers(await ports.network.peers(name))
         await ports.courier.nudge()
         return remote.card
 
@@ -72,6 +80,7 @@ def _add_exchange(made: APIRouter, ports: SharePorts) -> None:
         }
     }
     body = {"requestBody": {"required": True, "content": content}}
+    turns = Turns()
 
     @made.post("/peer/deliveries", openapi_extra=body_limit(DELIVERIES_MIB) | body)
     async def receive(request: Request) -> PeerAnswers:
@@ -80,27 +89,17 @@ def _add_exchange(made: APIRouter, ports: SharePorts) -> None:
         Each delivery is answered with a signed receipt, once it is durable, or with a refusal. The
         same delivery again gets the receipt of the first time.
         """
-        sender = _sender(request)
-        sent = read_body(PeerDeliveries, await request.body())
-        answers: list[Receipt | Refusal | None] = [None] * len(sent.envelopes)
-        by_receiver: dict[str, list[int]] = {}
-        for place, one in enumerate(sent.envelopes):
-            by_receiver.setdefault(one.receiver, []).append(place)
-            if one.sender != sender:
-                answers[place] = _refused(one, "wrong_sender", "the token is another platform's")
-        for receiver, places in by_receiver.items():
-            open_ = [place for place in places if answers[place] is None]
-            taken = await _receive(ports, receiver, [sent.envelopes[place] for place in open_])
-            for place, answer in zip(open_, taken, strict=True):
-                answers[place] = answer
-        return PeerAnswers(answers=tuple(one for one in answers if one is not None))
+        sender = await _sender(request, ports)
+        with turns.one(sender):
+            sent = read_body(PeerDeliveries, await request.body())
+            return PeerAnswers(answers=await _answers(ports, sender, sent.envelopes))
 
     @made.get("/peer/receipts/{delivery_id}")
     async def receipt(
         request: Request, delivery_id: str, receiver: Annotated[str, Query(max_length=63)]
     ) -> Receipt:
         """Get the receipt of a delivery of the caller's platform, where the answer got lost."""
-        sender = _sender(request)
+        sender = await _sender(request, ports)
         return await (await ports.platform(receiver)).receipt(sender, delivery_id)
 
     @made.post("/peer/questions", openapi_extra=body_limit(1))
@@ -109,7 +108,7 @@ def _add_exchange(made: APIRouter, ports: SharePorts) -> None:
 
         Who has no agreement gets nothing. With whom else the platform has one is not told.
         """
-        sender = _sender(request)
+        sender = await _sender(request, ports)
         where = await ports.platform(asked.receiver)
         found = await where.find_related(sender, asked.queries)
         items = {
@@ -119,23 +118,63 @@ def _add_exchange(made: APIRouter, ports: SharePorts) -> None:
         return PeerItems(items=items)
 
 
-def _sender(request: Request) -> str:
-    """Return the platform whose token this is.
+class Turns:
+    """Calls of each sender that are worked on: what must never be shed has no slots."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def one(self, sender: str) -> Iterator[None]:
+        """Take a turn.
+
+        Raises:
+            Refused: the sender has all of its own.
+        """
+        if self._taken[sender] >= TURNS:
+            headers = {"Retry-After": str(RETRY_AFTER_S)}
+            raise Refused(503, "this platform's other deliveries are not done", headers=headers)
+        self._taken[sender] += 1
+        try:
+            yield
+        finally:
+            self._taken[sender] -= 1
+
+
+async def _sender(request: Request, ports: SharePorts) -> str:
+    """Return the platform of another cluster whose token this is.
 
     Raises:
-        Refused: the token is nobody's in particular.
+        Refused: the token is nobody's in particular, or of a platform that is none of those.
     """
     caller = caller_of(request)
-    if caller.role is not Role.PLATFORM or not caller.platform:
-        raise Refused(403, "this needs a token of one platform")
+    remotes = {one.card.platform_id for one in await ports.network.remotes()}
+    if caller.role is not Role.PLATFORM or caller.platform not in remotes:
+        raise Refused(403, "this needs a token of a platform of another cluster")
     return caller.platform
+
+
+async def _answers(
+    ports: SharePorts, sender: str, envelopes: Sequence[Envelope]
+) -> tuple[Receipt | Refusal, ...]:
+    """Have each delivery taken by its receiver; the answers are in their order."""
+    answers: dict[int, Receipt | Refusal] = {}
+    by_receiver: dict[str, list[int]] = {}
+    for place, one in enumerate(envelopes):
+        if one.sender == sender:
+            by_receiver.setdefault(one.receiver, []).append(place)
+        else:
+            answers[place] = _refused(one, "wrong_sender", "the token is another platform's")
+    for receiver, places in by_receiver.items():
+        taken = await _receive(ports, receiver, [envelopes[place] for place in places])
+        answers |= dict(zip(places, taken, strict=True))
+    return tuple(answers[place] for place in range(len(envelopes)))
 
 
 async def _receive(
     ports: SharePorts, receiver: str, envelopes: list[Envelope]
 ) -> list[Receipt | Refusal]:
-    if not envelopes:
-        return []
     try:
         where = await ports.platform(receiver)
     except (NotFound, InputError):

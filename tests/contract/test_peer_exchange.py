@@ -8,14 +8,15 @@ from typing import Any, NamedTuple
 
 import pytest
 from pydantic import SecretStr
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp
 
 from actors.courier import carry
 from actors.platform import PlatformService
 from cluster.authorisation.roles import Role
 from cluster.contracts.peers import ENVELOPES_MAX, PeerCard, PeerDeliveries, Remote
-from cluster.contracts.sharing import Envelope, Receipt, RelatedQuery, Settlement
+from cluster.contracts.sharing import Envelope, Receipt, Refusal, RelatedQuery, Settlement
+from cluster.ids import canonical_json, sha256
 from cluster.storage.peer_client import RemotePlatform, Unanswered, peer_http
 from serve_apps.http.application import application
 from serve_apps.share.api import PREFIX, routes
@@ -290,3 +291,55 @@ def test_tokens_of_peers_are_shown_to_nobody(sides: tuple[Side, Side]) -> None:
     secret = remote.token.get_secret_value()
     assert secret not in north.operator("GET", f"{PREFIX}/remote-platforms").text
     assert secret not in repr(remote)
+
+
+def test_a_token_of_a_platform_here_is_none_of_a_remote_one(sides: tuple[Side, Side]) -> None:
+    """B9: a machine of the hospital's own, which may send events, takes nothing back."""
+    _, south = sides
+    south.service.add_case(DOCUMENT, "test", "", "private")
+    payload = canonical_json({"case_id": CASE, "round": 1})
+    recall = {"kind": "recall", "sender": "south", "receiver": "south", "case_id": CASE, "round": 1}
+    rest = {"delivery_id": "d", "digest": sha256(payload), "payload": payload, "epoch": 1}
+    own = Client(an_app(south.cluster), south.cluster.token(Role.PLATFORM, "south"))
+    body = {"envelopes": [recall | rest]}
+    assert own("POST", f"{PREFIX}/peer/deliveries", json=body).status_code == 403
+    (answer,) = south.service.receive([Envelope.model_validate(recall | rest)])
+    assert isinstance(answer, Refusal)
+    assert len(held(south)) == 1
+
+
+def test_a_new_card_is_known_at_once(sides: tuple[Side, Side]) -> None:
+    """A11: with another key, receipts are checked by that one from the next on."""
+    north, south = sides
+    card = south.operator("GET", f"{PREFIX}/platforms/south/card").json()
+    body = {"card": card | {"url": south.url + PREFIX, "public_key": "ab" * 32}, "token": "t"}
+    assert north.operator("PUT", f"{PREFIX}/remote-platforms/south", json=body).status_code == 200
+    (peer,) = north.cluster.network_service.peers("north")
+    assert peer.public_key == "ab" * 32
+    send_case(north)
+    (envelope,) = north.service.claim("courier", 1)
+    receipt = south.service.receive([envelope])[0]
+    north.service.settle(
+        [Settlement(delivery_id=envelope.delivery_id, epoch=envelope.epoch, receipt=receipt)]
+    )
+    assert [row.reason for row in north.service.delivery_statuses()] == ["receipt_invalid"]
+
+
+def test_what_a_peer_says_of_related_cases_is_kept_as_its_own(sides: tuple[Side, Side]) -> None:
+    """A12 B9: neither as public literature nor as another platform's, and never passed on."""
+    told = {"item_id": "PMID:1", "kind": "literature", "title": "BUY", "platform": "", "score": 2.0}
+    items = {"q": [told | {"why": "w", "audience": ["east"]}], "other": [told | {"why": ""}]}
+    found = asyncio.run(_ask(JSONResponse({"items": items})))
+    ((name, (item,)),) = found.items()
+    assert (name, item.platform, item.title, item.audience) == ("q", "south", "", ())
+    with pytest.raises(Unanswered, match="peer_answer_unreadable"):
+        asyncio.run(_ask(Response('{"items": {"q": [{"score": 1e999}]}}')))
+
+
+async def _ask(response: Response) -> Any:
+    card = PeerCard(platform_id="south", url="http://127.0.0.1", public_key="0" * 64)
+    with listening(response) as url:
+        remote = Remote(card=card.model_copy(update={"url": url}), token=SecretStr("t"))
+        async with peer_http() as client:
+            query = RelatedQuery(case_id="q", terms=(1250,))
+            return await RemotePlatform(remote, client).find_related("north", [query])

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from builders import an_item
+from builders import a_phenopacket, an_item
 
 from cluster.contracts.sharing import Envelope, Receipt, Refusal, RelatedAnswers
 from cluster.errors import Withdrawn
@@ -11,7 +11,17 @@ from cluster.flow import consents, deliveries, projection, related, requests
 from cluster.flow.platform import Platform
 from cluster.flow.query import CaseQuery
 from cluster.flow.search import search
-from tests.unit.flow.world import World, a_pair, audit_actions, held, read, reopened, settlement
+from cluster.ids import sha256
+from tests.unit.flow.world import (
+    World,
+    a_pair,
+    audit_actions,
+    held,
+    read,
+    reopened,
+    settlement,
+    take_in,
+)
 
 
 @pytest.fixture
@@ -184,3 +194,68 @@ def test_an_envelope_without_a_round_is_of_the_first(world: World) -> None:
     text = '{"delivery_id": "d", "kind": "case", "sender": "n", "receiver": "s", "case_id": "c", '
     text += '"digest": "0", "payload": "", "epoch": 1}'
     assert Envelope.model_validate_json(text).round == 0
+
+
+def related_rows(platform: Platform) -> int:
+    return len(read(platform, "SELECT * FROM related"))
+
+
+def test_what_stands_beside_goes_though_the_case_never_came(tmp_path: Path) -> None:
+    """A12 B9: related items tell of the case; a recall erases them with or without it."""
+    world = a_pair(tmp_path)
+    world.decide("north", {"a": 0.9})
+    north, south = world.platforms["north"], world.platforms["south"]
+    (lost,) = world.claim("north")
+    found = {north.shared_id("a", "network"): (an_item("x", platform="south"),)}
+    answers = RelatedAnswers.model_validate({"network": {"south": found}})
+    related.store_related(north, world.clock.now(), answers)
+    (beside,) = world.claim("north")
+    assert isinstance(world.receive(beside), Receipt)
+    assert (lost.kind, related_rows(south)) == ("case", 1)
+    withdraw(world)
+    world.deliver()
+    assert related_rows(south) == 0
+
+
+def test_a_new_round_leaves_nothing_of_the_old_one(tmp_path: Path) -> None:
+    """B9: a case that overtakes its recall does not keep what the recall takes back."""
+    world = a_pair(tmp_path)
+    world.decide("north", {"a": 0.9})
+    (first,) = world.claim("north")
+    world.receive(first)
+    withdraw(world)
+    take_in(world.platforms["north"], a_phenopacket("a", observed=("HP:0001627",)), name="again")
+    share_again(world)
+    world.decide("north", {"a": 0.9}, as_of=world.clock.now() + 1)
+    sent = {envelope.kind: envelope for envelope in world.claim("north")}
+    for kind in ("case", "recall"):
+        assert isinstance(world.receive(sent[kind]), Receipt)
+    south = world.platforms["south"]
+    kept = "SELECT document FROM revisions JOIN cases USING (case_id) WHERE origin = 'north'"
+    documents = read(south, kept)
+    assert len(documents) == 1
+    assert "HP:0001627" in documents[0][0]
+
+
+def test_nobody_answers_for_a_quarter_of_an_hour(tmp_path: Path) -> None:
+    """A11: what was tried too often rests, and is tried again: an outage loses nothing."""
+    world = a_pair(tmp_path, attempts_max=1)
+    world.decide("north", {"a": 0.9})
+    (envelope,) = world.claim("north")
+    deliveries.settle(world.platforms["north"], [settlement(envelope, None)])
+    assert world.claim("north") == []
+    world.clock.instant += 3600
+    (again,) = world.claim("north")
+    assert isinstance(world.receive(again), Receipt)
+
+
+@pytest.mark.parametrize("change", [{"round": 9}, {"payload": "{}"}])
+def test_a_recall_says_what_it_takes_back(world: World, change: dict[str, object]) -> None:
+    """B9: what the receipt is signed over names the case and the round."""
+    withdraw(world)
+    (recall,) = world.claim("north")
+    payload = str(change.get("payload", recall.payload))
+    forged = recall.model_copy(update=change | {"digest": sha256(payload)})
+    answer = world.receive(forged)
+    assert isinstance(answer, Refusal)
+    assert answer.code == "recall_invalid"
