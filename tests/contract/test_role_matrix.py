@@ -2,9 +2,11 @@
 
 import pytest
 from fastapi.routing import APIRoute
+from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from cluster.authorisation.roles import RIGHTS, Role
+from cluster.contracts.peers import PeerCard, Remote
 from serve_apps.http.application import router
 from tests.http_builders import Client
 from tests.whole_cluster import APPLICATIONS, WholeCluster, table_rows
@@ -34,6 +36,12 @@ SENSITIVE = {
     (f"GET {PLATFORM}/decisions", Role.SCIENTIST): "-",
     (f"PUT {PLATFORM}", Role.CLINICIAN): "-",
     (f"PUT {PLATFORM}", Role.PLATFORM): "-",
+    ("POST /share/v1/peer/deliveries", Role.OPERATOR): "-",
+    ("POST /share/v1/peer/deliveries", Role.CLINICIAN): "-",
+    ("POST /share/v1/peer/deliveries", Role.PUBLIC): "-",
+    ("POST /share/v1/peer/questions", Role.CLINICIAN): "-",
+    ("PUT /share/v1/remote-platforms/{peer}", Role.PLATFORM): "-",
+    ("PUT /share/v1/remote-platforms/{peer}", Role.CLINICIAN): "-",
     ("GET /share/v1/links", Role.CLINICIAN): "-",
     ("PUT /share/v1/links/{platform}/{peer}", Role.CLINICIAN): "-",
     ("PUT /share/v1/links/{platform}/{peer}", Role.PLATFORM): "-",
@@ -63,13 +71,22 @@ def tokens(cluster: WholeCluster) -> dict[Role, str]:
     return cluster.tokens("north")
 
 
+@pytest.fixture(scope="module")
+def far(cluster: WholeCluster) -> str:
+    """A token of a platform of another cluster; no other one reaches the exchange."""
+    card = PeerCard(platform_id="far", url="http://127.0.0.1:9", public_key="0" * 64)
+    cluster.network_service.put_remote(Remote(card=card, token=SecretStr("t")))
+    return cluster.token(Role.PLATFORM, "far")
+
+
 @pytest.mark.parametrize(("name", "method", "path"), table_rows())
 def test_a_route_lets_in_whom_the_table_names(
-    name: str, method: str, path: str, apps: dict[str, ASGIApp], tokens: dict[Role, str]
+    name: str, method: str, path: str, apps: dict[str, ASGIApp], tokens: dict[Role, str], far: str
 ) -> None:
     """Refused: 401 without a token, 403 with one; foreign: 404, as if it were not there."""
     for role, token in tokens.items():
-        client = Client(apps[name], token)
+        is_exchange = role is Role.PLATFORM and "/peer/" in path
+        client = Client(apps[name], far if is_exchange else token)
         cell = RIGHTS[f"{method} {path}"].cells[role]
         for whose, platform in HOMES.items():
             if whose == "foreign" and "{platform}" not in path:
