@@ -111,9 +111,9 @@ class PlatformService:
         """Return a page of cases."""
         return requests.list_cases(self._platform, after, limit)
 
-    def inbox_page(self, after: str, limit: int, *, sender: str, case_id: str) -> InboxPage:
+    def inbox_page(self, after: str, limit: int, chosen: Mapping[str, str]) -> InboxPage:
         """Return a page of what was received."""
-        return pages.inbox_page(self._platform, after, limit, sender=sender, case_id=case_id)
+        return pages.inbox_page(self._platform, after, limit, chosen)
 
     def record_batch(self, events: pa.Table) -> EventsTaken:
         """Store a caller's batch of access events (S500)."""
@@ -233,13 +233,9 @@ class PlatformService:
         """Return the outbox."""
         return delivery_steps.statuses(self._platform)
 
-    def delivery_page(
-        self, after: str, limit: int, *, state: str, peer: str, case_id: str
-    ) -> DeliveryPage:
+    def delivery_page(self, after: str, limit: int, chosen: Mapping[str, str]) -> DeliveryPage:
         """Return a page of the outbox."""
-        return pages.delivery_page(
-            self._platform, after, limit, state=state, peer=peer, case_id=case_id
-        )
+        return pages.delivery_page(self._platform, after, limit, chosen)
 
     def receive(self, envelopes: Sequence[Envelope]) -> list[Receipt | Refusal]:
         """Take in deliveries from other platforms (S1000)."""

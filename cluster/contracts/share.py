@@ -138,6 +138,19 @@ class InboxRow(Frozen):
     case_id: str
     digest: str
     received_at: float
+    disease_id: str = ""
+    """Of the case, where it is held."""
+    evidence: tuple[str, ...] = ()
+    """What related items there are beside the case and why, five at the most."""
+
+
+class OutboxRow(DeliveryStatus):
+    """A delivery with what it is about."""
+
+    disease_id: str = ""
+    """Of the case."""
+    evidence: tuple[str, ...] = ()
+    """Of a case why it was sent out; of related material what it says, five items at the most."""
 
 
 class InboxPage(Frozen):
@@ -159,7 +172,7 @@ class DecisionPage(Frozen):
 class DeliveryPage(Frozen):
     """A part of the outbox."""
 
-    deliveries: tuple[DeliveryStatus, ...]
+    deliveries: tuple[OutboxRow, ...]
     next: str | None
     """Cursor of the next page; null at the end."""
 

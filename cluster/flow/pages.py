@@ -3,7 +3,7 @@
 ``after`` is the ``next`` of the page before, empty for the first one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from cluster.contracts.share import DecisionPage, DeliveryPage, InboxPage
@@ -33,33 +33,41 @@ def decision_page(
 
 
 def delivery_page(
-    platform: Platform, after: str, limit: int, *, state: str, peer: str, case_id: str
+    platform: Platform, after: str, limit: int, chosen: Mapping[str, str]
 ) -> DeliveryPage:
     """Return the outbox, in the order in which it was queued.
+
+    Args:
+        platform: whose outbox it is.
+        after: where the page begins.
+        limit: rows.
+        chosen: state, peer, kind, case_id or disease_id; empty for any.
 
     Raises:
         InputError: the limit is out of range, or ``after`` is none of this list.
     """
     place = _place(after, limit)
     with platform.ledger.begin() as tx:
-        found = delivery_pages.deliveries_after(
-            tx, place or 0, limit + 1, state=state, peer=peer, case_id=case_id
-        )
+        found = delivery_pages.deliveries_after(tx, place or 0, limit + 1, **chosen)
     shown, following = _cut(found, limit)
     return DeliveryPage(deliveries=shown, next=following)
 
 
-def inbox_page(
-    platform: Platform, after: str, limit: int, *, sender: str, case_id: str
-) -> InboxPage:
+def inbox_page(platform: Platform, after: str, limit: int, chosen: Mapping[str, str]) -> InboxPage:
     """Return what was received, the last first.
+
+    Args:
+        platform: whose inbox it is.
+        after: where the page begins.
+        limit: rows.
+        chosen: sender, kind, case_id or disease_id; empty for any.
 
     Raises:
         InputError: the limit is out of range, or ``after`` is none of this list.
     """
     place = _place(after, limit)
     with platform.ledger.begin() as tx:
-        found = delivery_pages.received_before(tx, place, limit + 1, sender=sender, case_id=case_id)
+        found = delivery_pages.received_before(tx, place, limit + 1, **chosen)
     shown, following = _cut(found, limit)
     return InboxPage(received=shown, next=following)
 

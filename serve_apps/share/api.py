@@ -1,10 +1,11 @@
 """Routes of sharing: platforms, cases, searches, accesses, decisions and deliveries (A1-A12)."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import pyarrow as pa
-from fastapi import APIRouter, Body, Request, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 
+from cluster.authorisation.roles import Role
 from cluster.contracts.access import EVENTS
 from cluster.contracts.result import ScreeningReport
 from cluster.contracts.share import (
@@ -17,6 +18,8 @@ from cluster.contracts.share import (
     DeliveryPage,
     EventsTaken,
     InboxPage,
+    InboxRow,
+    OutboxRow,
 )
 from cluster.contracts.sharing import RelatedItem
 from cluster.errors import EventInvalid
@@ -24,16 +27,19 @@ from cluster.flow.query import CaseQuery, SearchAnswer
 from serve_apps.http.application import router
 from serve_apps.http.bodies import read_body, schema_of
 from serve_apps.http.guard import Key, body_limit, caller_of
+from serve_apps.http.problems import Refused
 from serve_apps.share.administration import add_administration
 from serve_apps.share.arrow_events import read_stream
 from serve_apps.share.examples import CASE, EVENT_BATCH, QUERY
 from serve_apps.share.forms import FHIR, answer_in, phenopacket_of, written
 from serve_apps.share.matchmaking import add_matchmaking
 from serve_apps.share.network_search import add_network_search
-from serve_apps.share.pages import LIMIT, After, Limit
+from serve_apps.share.pages import LIMIT, After, InboxAsked, Limit, OutboxAsked
 from serve_apps.share.peers import add_peers
 from serve_apps.share.ports import SharePorts
 
+PLACE: Final = {"after", "limit"}
+Row = TypeVar("Row", OutboxRow, InboxRow)
 EVENTS_MAX: Final = 1000
 ARROW: Final = "application/vnd.apache.arrow.stream"
 CASE_MIB: Final = 1
@@ -195,25 +201,46 @@ def _add_results(made: APIRouter, ports: SharePorts) -> None:
 
     @made.get(ONE + "/deliveries")
     async def deliveries(
-        platform: str,
-        state: str = "",
-        peer: str = "",
-        case_id: str = "",
-        after: After = "",
-        limit: Limit = LIMIT,
+        request: Request, platform: str, asked: Annotated[OutboxAsked, Query()]
     ) -> DeliveryPage:
-        """List the outbox: what goes where, how far it is, and why it stands still (S900)."""
+        """List the outbox: what goes where and why, how far it is, why it stands still (S900).
+
+        A machine's token sees no diseases and no reasons.
+        """
+        _check(request, asked.disease_id)
         where = await ports.platform(platform)
-        return await where.delivery_page(after, limit, state=state, peer=peer, case_id=case_id)
+        chosen = asked.model_dump(exclude=PLACE)
+        page = await where.delivery_page(asked.after, asked.limit, chosen)
+        rows = tuple(_shown(request, row) for row in page.deliveries)
+        return page.model_copy(update={"deliveries": rows})
 
     @made.get(ONE + "/inbox")
     async def inbox(
-        platform: str,
-        sender: str = "",
-        case_id: str = "",
-        after: After = "",
-        limit: Limit = LIMIT,
+        request: Request, platform: str, asked: Annotated[InboxAsked, Query()]
     ) -> InboxPage:
-        """List what was received from other platforms, the last first (S1000)."""
+        """List what was received from other platforms, the last first (S1000).
+
+        A machine's token sees no diseases and no reasons.
+        """
+        _check(request, asked.disease_id)
         where = await ports.platform(platform)
-        return await where.inbox_page(after, limit, sender=sender, case_id=case_id)
+        page = await where.inbox_page(asked.after, asked.limit, asked.model_dump(exclude=PLACE))
+        rows = tuple(_shown(request, row) for row in page.received)
+        return page.model_copy(update={"received": rows})
+
+
+def _check(request: Request, disease_id: str) -> None:
+    """Refuse a machine that asks by disease: it would learn what it is not shown.
+
+    Raises:
+        Refused: it does.
+    """
+    if disease_id and caller_of(request).role is Role.PLATFORM:
+        raise Refused(403, "only who sees diseases may filter by them")
+
+
+def _shown(request: Request, row: Row) -> Row:
+    """Return what of a row is for the caller."""
+    if caller_of(request).role is not Role.PLATFORM:
+        return row
+    return row.model_copy(update={"disease_id": "", "evidence": ()})

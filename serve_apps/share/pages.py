@@ -24,6 +24,29 @@ class PlatformsAsked(PlatformFilter):
     limit: int = Field(LIMIT, ge=1, le=200, description="rows of a page")
 
 
+class OutboxAsked(Frozen):
+    """A page of the deliveries that are as asked for; what is empty may be anything."""
+
+    state: str = Field("", max_length=20)
+    peer: str = Field("", max_length=63)
+    kind: str = Field("", max_length=20)
+    case_id: str = Field("", max_length=255)
+    disease_id: str = Field("", max_length=255)
+    after: str = Field("", max_length=255, description="`next` of the page before")
+    limit: int = Field(LIMIT, ge=1, le=200, description="rows of a page")
+
+
+class InboxAsked(Frozen):
+    """A page of what was received, as asked for; what is empty may be anything."""
+
+    sender: str = Field("", max_length=63)
+    kind: str = Field("", max_length=20)
+    case_id: str = Field("", max_length=255)
+    disease_id: str = Field("", max_length=255)
+    after: str = Field("", max_length=255, description="`next` of the page before")
+    limit: int = Field(LIMIT, ge=1, le=200, description="rows of a page")
+
+
 class TokenPage(Frozen):
     """A part of the list of tokens."""
 

@@ -11,6 +11,7 @@ from cluster.contracts.sharing import PlatformProfile, PlatformTag
 from serve_apps.http.application import application
 from serve_apps.share.api import PREFIX, routes
 from tests.http_builders import Client, LocalCluster, quick
+from tests.unit.flow.world import PRESETS, a_prediction
 
 SAID: dict[str, dict[str, Any]] = {
     "east": {"kind": "laboratory", "languages": ["de", "en"], "formats": ["application/fhir+json"]},
@@ -28,7 +29,7 @@ LISTS = {
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> LocalCluster:
-    return LocalCluster(quick(tmp_path_factory.mktemp("data")))
+    return LocalCluster(quick(tmp_path_factory.mktemp("data"), **PRESETS))
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +154,21 @@ def test_every_facet_is_a_part_of_a_profile_that_can_be_put() -> None:
     assert FACETS.keys() == PlatformFilter.model_fields.keys()
     assert {*FACETS.values()} <= PlatformPut.model_fields.keys()
     assert PlatformPut.model_fields.keys() <= PlatformProfile.model_fields.keys()
+
+
+@pytest.mark.parametrize("name", ["deliveries", "inbox"])
+def test_a_machine_learns_no_diseases_from_the_lists(cluster: LocalCluster, name: str) -> None:
+    """B9: tokens of machines never read cases: neither by a row nor by a filter."""
+    made = application("sharing", routes(cluster), cluster.entrance(), PREFIX)
+    machine = Client(made, cluster.token(Role.PLATFORM, "north"))
+    place = f"{PREFIX}/platforms/north/{name}"
+    assert machine("GET", place, params={"disease_id": "OMIM:1"}).status_code == 403
+    north = cluster.services["north"]
+    north.decide(1.75e9, [a_prediction("c0", 0.9)], [], cluster.network_service.peers("north"))
+    shown = machine("GET", place).json()
+    rows = shown.get("deliveries", shown.get("received"))
+    assert name == "inbox" or rows
+    assert all(row["disease_id"] == "" and row["evidence"] == [] for row in rows)
+    clinician = Client(made, cluster.token(Role.CLINICIAN, "north"))
+    told = clinician("GET", place).json()
+    assert name == "inbox" or any(row["evidence"] for row in told["deliveries"])

@@ -1,20 +1,23 @@
 """Decisions, outbox and inbox a page at a time (S800-S1000)."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import a_phenopacket
+from builders import a_phenopacket, an_item
 
+from cluster.contracts.sharing import RelatedAnswers
 from cluster.errors import InputError
 from cluster.flow.pages import decision_page, delivery_page, inbox_page
 from cluster.flow.platform import Platform
+from cluster.flow.related import store_related
 from tests.unit.flow.world import World, take_in
 
 EVERY_DECISION: dict[str, Any] = {"period_end": None, "outcome": ""}
-EVERY_DELIVERY: dict[str, Any] = {"state": "", "peer": "", "case_id": ""}
-EVERYTHING: dict[str, Any] = {"sender": "", "case_id": ""}
+EVERY_DELIVERY: dict[str, Any] = {"chosen": {}}
+EVERYTHING: dict[str, Any] = {"chosen": {}}
 PERIOD_S = 14 * 86_400.0
 
 
@@ -71,16 +74,38 @@ def test_filters_hold_on_every_page(tmp_path: Path) -> None:
     assert len(of_period) == 5
     other = walked(decision_page, "decisions", north, period_end=end + 1, outcome="")
     assert other == []
-    to_west = EVERY_DELIVERY | {"peer": "west"}
-    assert {one.peer for one in walked(delivery_page, "deliveries", north, **to_west)} == {"west"}
-    of_case = EVERY_DELIVERY | {"case_id": "c1", "state": "delivered"}
-    assert len(walked(delivery_page, "deliveries", north, **of_case)) == 2
-    queued = EVERY_DELIVERY | {"state": "queued"}
-    assert walked(delivery_page, "deliveries", north, **queued) == []
+    sent = partial(walked, delivery_page, "deliveries", north)
+    assert {one.peer for one in sent(chosen={"peer": "west"})} == {"west"}
+    assert len(sent(chosen={"case_id": "c1", "state": "delivered"})) == 2
+    assert sent(chosen={"state": "queued"}) == []
+    assert (len(sent(chosen={"kind": "case"})), sent(chosen={"kind": "recall"})) == (4, [])
     name = north.shared_id("c3", "south")
-    (one,) = walked(inbox_page, "received", south, sender="north", case_id=name)
+    received = partial(walked, inbox_page, "received", south)
+    (one,) = received(chosen={"sender": "north", "case_id": name})
     assert (one.case_id, one.sender) == (name, "north")
-    assert walked(inbox_page, "received", south, sender="west", case_id="") == []
+    assert received(chosen={"sender": "west", "case_id": ""}) == []
+
+
+def test_rows_say_what_they_are_about_and_why(tmp_path: Path) -> None:
+    """A11 A12: what was sent is found by its disease, with the decision's reason or the items."""
+    world = a_world(tmp_path, 2)
+    north, south = world.platforms["north"], world.platforms["south"]
+    found = {north.shared_id("c1", "network"): (an_item("x", platform="south"),)}
+    answers = RelatedAnswers.model_validate({"network": {"south": found}})
+    store_related(north, world.clock.now(), answers)
+    world.deliver()
+    (record,) = walked(decision_page, "decisions", north, period_end=None, outcome="upload")
+    disease = north.index.rows(["c1"])["disease_id"].to_pylist()[0]
+    of_it = partial(walked, delivery_page, "deliveries", north)
+    rows = of_it(chosen={"disease_id": disease, "peer": "south"})
+    assert [(row.kind, row.disease_id) for row in rows] == [("case", disease), ("related", disease)]
+    assert [row.evidence for row in rows] == [(record.reason,), ("case x: HP:0001250",)]
+    assert of_it(chosen={"disease_id": "OMIM:0"}) == []
+    inbox = walked(inbox_page, "received", south, chosen={"disease_id": disease})
+    evidence = {(row.kind, row.disease_id): row.evidence for row in inbox}
+    told = {("case", disease): (), ("related", disease): ("case x: HP:0001250",)}
+    assert evidence == told
+    assert walked(inbox_page, "received", south, chosen={"disease_id": "OMIM:0"}) == []
 
 
 def test_what_is_written_between_two_pages_moves_no_row(tmp_path: Path) -> None:
