@@ -7,14 +7,14 @@ from sqlalchemy import Connection
 
 from cluster.case.case import read_case
 from cluster.case.redaction import redact
-from cluster.contracts.sharing import DecisionRecord, Envelope, Peer
+from cluster.contracts.sharing import DecisionRecord, Peer
 from cluster.contracts.trend import Prediction
 from cluster.errors import NotFound
+from cluster.flow import outbox
 from cluster.flow.accesses import PeriodCounts, count_period, propagation
 from cluster.flow.platform import Platform
-from cluster.ids import canonical_json, key_of, sha256
+from cluster.ids import canonical_json, key_of
 from cluster.sharing import decision, gate
-from cluster.sharing import delivery as machine
 from cluster.sharing.decision import IndexRange, Origins
 from cluster.sharing.delivery import Event
 from cluster.sharing.tag import related_platforms
@@ -118,13 +118,7 @@ def _reopen(tx: Connection, platform: Platform, allowed: set[str]) -> None:
     """
     waiting = [one for one, to in deliveries.parked_for(tx, gate.PEER_REASONS) if to in allowed]
     for parked in (*waiting, *deliveries.parked_recalls(tx)):
-        reopened = machine.settle(
-            parked,
-            Event.REOPEN,
-            now=platform.clock.now(),
-            attempts_max=platform.settings.attempts_max,
-        )
-        deliveries.save_delivery(tx, reopened)
+        outbox.move(tx, platform, parked, Event.REOPEN)
 
 
 def queue_again(tx: Connection, platform: Platform, case: StoredCase) -> None:
@@ -217,20 +211,9 @@ def _queue(
         delivery_id = key_of("case", record.decision_id, peer, *rounds)
         if deliveries.get_delivery(tx, delivery_id):
             continue
-        shared_id = platform.shared_id(case.case_id, peer)
-        payload = redacted_payload(platform, case, shared_id)
-        envelope = Envelope(
-            delivery_id=delivery_id,
-            kind="case",
-            sender=platform.platform_id,
-            receiver=peer,
-            case_id=shared_id,
-            digest=sha256(payload),
-            payload=payload,
-            epoch=0,
-            round=case.round,
-        )
-        deliveries.queue(tx, envelope, case.case_id, now=platform.clock.now())
+        payload = redacted_payload(platform, case, platform.shared_id(case.case_id, peer))
+        envelope = outbox.addressed(platform, case, ("case", delivery_id), peer, payload)
+        outbox.queue(tx, platform, case, envelope)
 
 
 def redacted_payload(platform: Platform, case: StoredCase, shared_id: str) -> str:

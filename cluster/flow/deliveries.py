@@ -15,6 +15,7 @@ from cluster.contracts.sharing import (
     Settlement,
 )
 from cluster.errors import CaseInvalid, NotFound
+from cluster.flow import outbox
 from cluster.flow.decisions import redacted_payload
 from cluster.flow.platform import Platform
 from cluster.flow.projection import project
@@ -38,13 +39,7 @@ def release_claims(platform: Platform, owner: str) -> int:
     with platform.ledger.begin() as tx:
         left = deliveries.claimed_by_others(tx, owner)
         for one in left:
-            released = machine.settle(
-                one,
-                Event.RELEASE,
-                now=platform.clock.now(),
-                attempts_max=platform.settings.attempts_max,
-            )
-            deliveries.save_delivery(tx, released)
+            outbox.move(tx, platform, one, Event.RELEASE)
     return len(left)
 
 
@@ -58,23 +53,13 @@ def claim(platform: Platform, owner: str, limit: int) -> list[Envelope]:
     claimed = []
     with platform.ledger.begin() as tx:
         for rested in deliveries.used_up_until(tx, USED_UP, now - BACKOFF_S_MAX):
-            most = platform.settings.attempts_max
-            deliveries.save_delivery(
-                tx, machine.settle(rested, Event.REOPEN, now=now, attempts_max=most)
-            )
+            outbox.move(tx, platform, rested, Event.REOPEN)
         for one, row in deliveries.candidates(tx, now=now, limit=limit):
             envelope = Envelope.model_validate_json(row.payload)
             is_used_up = one.attempts >= platform.settings.attempts_max
             denial = USED_UP if is_used_up else _denial(tx, platform, row, envelope)
             if denial:
-                parked = machine.settle(
-                    one,
-                    Event.DENY,
-                    now=now,
-                    attempts_max=platform.settings.attempts_max,
-                    reason=denial,
-                )
-                deliveries.save_delivery(tx, parked)
+                outbox.move(tx, platform, one, Event.DENY, denial)
                 facts = {"delivery": one.delivery_id, "reason": denial}
                 journal.append_audit(tx, now, "disclosure denied", facts)
                 continue
@@ -98,15 +83,8 @@ def settle(platform: Platform, settlements: Sequence[Settlement]) -> None:
             if one.state is not machine.State.CLAIMED:
                 continue
             event, reason = _outcome(tx, row, settlement)
-            settled = machine.settle(
-                one,
-                event,
-                now=now,
-                attempts_max=platform.settings.attempts_max,
-                reason=reason,
-            )
             receipt = settlement.receipt if event is Event.RECEIPT else None
-            deliveries.save_delivery(tx, settled, receipt)
+            settled = outbox.move(tx, platform, one, event, reason, receipt)
             facts = {"delivery": one.delivery_id, "state": settled.state, "reason": reason}
             journal.append_audit(tx, now, "disclosure settled", facts)
 

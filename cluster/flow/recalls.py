@@ -8,10 +8,9 @@ A recall needs no consent and no agreement, for it tells nothing but a name that
 from sqlalchemy import Connection
 
 from cluster.contracts.sharing import Envelope
-from cluster.flow import decisions
+from cluster.flow import decisions, outbox
 from cluster.flow.platform import Platform
-from cluster.ids import canonical_json, key_of, sha256
-from cluster.sharing import delivery as machine
+from cluster.ids import canonical_json, key_of
 from cluster.sharing.delivery import Event, State
 from cluster.sharing.gate import CASE_REASONS
 from cluster.storage import cases as case_rows
@@ -30,36 +29,26 @@ def take_back(tx: Connection, platform: Platform, case: StoredCase, reason: str)
         case: as it was.
         reason: why it may not be shared, as the gate calls it.
     """
-    round_ = case_rows.next_round(tx, case.case_id)
+    ended = case._replace(round=case_rows.next_round(tx, case.case_id))
     told = set()
     for one, row in deliveries.of_case(tx, case.case_id):
         if row.kind != "recall" and one.epoch:  # ever claimed; attempts may count from 0 again
             told.add(row.peer)
         if row.kind != "recall" and one.state is State.QUEUED:
-            deliveries.save_delivery(tx, _moved(platform, one, Event.DENY, reason))
+            outbox.move(tx, platform, one, Event.DENY, reason)
     deliveries.forget_answers(tx, case.case_id)
     for peer in sorted(told):
-        shared_id = platform.shared_id(case.case_id, peer)
-        payload = recall_payload(shared_id, round_)
-        envelope = Envelope(
-            delivery_id=key_of("recall", platform.platform_id, case.case_id, peer, round_),
-            kind="recall",
-            sender=platform.platform_id,
-            receiver=peer,
-            case_id=shared_id,
-            digest=sha256(payload),
-            payload=payload,
-            epoch=0,
-            round=round_,
-        )
-        deliveries.queue(tx, envelope, case.case_id, now=platform.clock.now())
+        payload = recall_payload(platform.shared_id(case.case_id, peer), ended.round)
+        key = key_of("recall", platform.platform_id, case.case_id, peer, ended.round)
+        envelope = outbox.addressed(platform, ended, ("recall", key), peer, payload)
+        outbox.queue(tx, platform, ended, envelope)
 
 
 def share_again(tx: Connection, platform: Platform, case: StoredCase) -> None:
     """Queue a case that may be shared, if a decision has sent it out, in its present round."""
     for one, row in deliveries.of_case(tx, case.case_id):
         if one.state is State.PARKED and one.reason in CASE_REASONS and row.round == case.round:
-            deliveries.save_delivery(tx, _moved(platform, one, Event.REOPEN, ""))
+            outbox.move(tx, platform, one, Event.REOPEN)
     decisions.queue_again(tx, platform, case)
 
 
@@ -72,10 +61,3 @@ def erase(tx: Connection, platform: Platform, envelope: Envelope) -> None:
     """Erase what a sender takes back, and keep that it was."""
     now = platform.clock.now()
     case_rows.put_recall(tx, envelope.sender, envelope.case_id, envelope.round, at=now)
-
-
-def _moved(
-    platform: Platform, one: machine.Delivery, event: Event, reason: str
-) -> machine.Delivery:
-    most = platform.settings.attempts_max
-    return machine.settle(one, event, now=platform.clock.now(), attempts_max=most, reason=reason)

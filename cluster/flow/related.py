@@ -21,6 +21,7 @@ from cluster.contracts.sharing import (
     RelatedQuery,
     RelatedQuestions,
 )
+from cluster.flow import outbox
 from cluster.flow.platform import Platform
 from cluster.ids import canonical_json, key_of, sha256
 from cluster.ontology import term_id
@@ -267,7 +268,7 @@ def _push_new(
             is_known = pushes and pushes[-1][1] is State.DELIVERED
             told = told if is_known else standing
             envelope = _push(platform, case, peer, told, names, len(pushes))
-            deliveries.queue(tx, envelope, case_id, now=platform.clock.now())
+            outbox.queue(tx, platform, case, envelope)
     return len(changed)
 
 
@@ -324,15 +325,5 @@ def _push(
     payload = canonical_json([item.model_dump() for item in shown])
     rounds = (case.round,) if case.round else ()
     about = key_of(platform.platform_id, case.case_id, peer, number, *rounds)
-    return Envelope(
-        delivery_id=key_of("related", about, sha256(payload), *standing),
-        kind="related",
-        sender=platform.platform_id,
-        receiver=peer,
-        case_id=platform.shared_id(case.case_id, peer),
-        digest=sha256(payload),
-        payload=payload,
-        epoch=0,
-        standing=standing,
-        round=case.round,
-    )
+    key = key_of("related", about, sha256(payload), *standing)
+    return outbox.addressed(platform, case, ("related", key), peer, payload, standing)

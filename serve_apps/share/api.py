@@ -38,7 +38,6 @@ from serve_apps.share.pages import LIMIT, After, InboxAsked, Limit, OutboxAsked
 from serve_apps.share.peers import add_peers
 from serve_apps.share.ports import SharePorts
 
-PLACE: Final = {"after", "limit"}
 Row = TypeVar("Row", OutboxRow, InboxRow)
 EVENTS_MAX: Final = 1000
 ARROW: Final = "application/vnd.apache.arrow.stream"
@@ -209,8 +208,7 @@ def _add_results(made: APIRouter, ports: SharePorts) -> None:
         """
         _check(request, asked.disease_id)
         where = await ports.platform(platform)
-        chosen = asked.model_dump(exclude=PLACE)
-        page = await where.delivery_page(asked.after, asked.limit, chosen)
+        page = await where.delivery_page(asked.after, asked.limit, asked.chosen_rows())
         rows = tuple(_shown(request, row) for row in page.deliveries)
         return page.model_copy(update={"deliveries": rows})
 
@@ -224,7 +222,7 @@ def _add_results(made: APIRouter, ports: SharePorts) -> None:
         """
         _check(request, asked.disease_id)
         where = await ports.platform(platform)
-        page = await where.inbox_page(asked.after, asked.limit, asked.model_dump(exclude=PLACE))
+        page = await where.inbox_page(asked.after, asked.limit, asked.chosen_rows())
         rows = tuple(_shown(request, row) for row in page.received)
         return page.model_copy(update={"received": rows})
 

@@ -17,14 +17,22 @@ Limit = Annotated[int, Query(ge=1, le=200, description="rows of a page")]
 After = Annotated[str, Query(max_length=255, description="`next` of the page before")]
 
 
-class PlatformsAsked(PlatformFilter):
-    """A page of the platforms that have some facets."""
+class PageAsked(Frozen):
+    """Which page of a list."""
 
     after: str = Field("", max_length=255, description="`next` of the page before")
     limit: int = Field(LIMIT, ge=1, le=200, description="rows of a page")
 
+    def chosen_rows(self) -> dict[str, str]:
+        """Return what rows are asked for, by name; what is empty may be anything."""
+        return self.model_dump(exclude={*PageAsked.model_fields})
 
-class OutboxAsked(Frozen):
+
+class PlatformsAsked(PlatformFilter, PageAsked):
+    """A page of the platforms that have some facets."""
+
+
+class OutboxAsked(PageAsked):
     """A page of the deliveries that are as asked for; what is empty may be anything."""
 
     state: str = Field("", max_length=20)
@@ -32,19 +40,15 @@ class OutboxAsked(Frozen):
     kind: str = Field("", max_length=20)
     case_id: str = Field("", max_length=255)
     disease_id: str = Field("", max_length=255)
-    after: str = Field("", max_length=255, description="`next` of the page before")
-    limit: int = Field(LIMIT, ge=1, le=200, description="rows of a page")
 
 
-class InboxAsked(Frozen):
+class InboxAsked(PageAsked):
     """A page of what was received, as asked for; what is empty may be anything."""
 
     sender: str = Field("", max_length=63)
     kind: str = Field("", max_length=20)
     case_id: str = Field("", max_length=255)
     disease_id: str = Field("", max_length=255)
-    after: str = Field("", max_length=255, description="`next` of the page before")
-    limit: int = Field(LIMIT, ge=1, le=200, description="rows of a page")
 
 
 class TokenPage(Frozen):
