@@ -210,7 +210,8 @@ class HttpSource:
         found = self._small(LIST_NAME, LIST_BYTES_MAX, {"If-None-Match": etag} if etag else {})
         if isinstance(found, NotFound):
             what = f"{self.place} has no list of models"
-            raise Unreachable(what, remedy="Check the address of the server.")
+            remedy = "Check the address; there is no list before a model is published."
+            raise Unreachable(what, remedy=remedy)
         return found
 
     def answer(self, disease_id: str) -> bytes:
