@@ -118,6 +118,12 @@ class BareCluster:
         order = TokenOrder(role=role, holder="bare", platform=platform, days=days)
         return self.network_service.issue_token(order).token
 
+    def close(self) -> None:
+        """Let go of the ledgers of the network and of the platforms."""
+        self.network_service.close()
+        for service in self.services.values():
+            service.close()
+
 
 def whole(cluster: BareCluster) -> ASGIApp:
     """Put all applications into one, each at its place."""

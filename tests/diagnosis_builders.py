@@ -28,6 +28,10 @@ class DiagnosisCluster(LocalCluster):
         self.registry: Any = Local(self.registry_service)
         self.training = RayJobs(settings)
 
+    def close(self) -> None:
+        self.registry_service.close()
+        super().close()
+
     async def publish_pending(self, bundle_json: bytes, by: str) -> ListedModel:
         return self.registry_service.publish_images(bundle_json, by, pending=True)
 

@@ -6,18 +6,28 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
 from cluster.settings import Settings
-from serve_apps.bare import BareCluster as LocalCluster
+from serve_apps.bare import BareCluster
 from serve_apps.bare import InProcess as Local
 
 __all__ = ["Client", "Local", "LocalCluster", "free_port", "listening", "quick"]
 URL = "http://dazzle.test"
+
+
+class LocalCluster(BareCluster):
+    """A cluster in this process; ``opened`` lists those whose ledgers are still to be closed."""
+
+    opened: ClassVar[list[BareCluster]] = []
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.opened.append(self)
 
 
 class Client:

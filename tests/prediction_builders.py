@@ -108,6 +108,10 @@ class PredictionCluster(LocalCluster):
         self.clock = ManualClock(NOW)
         self._reader = TrendServingReader(self.settings.data_dir)
 
+    def close(self) -> None:
+        self.registry_service.close()
+        super().close()
+
     def serving(self) -> TrendServing:
         return self._reader.serving()
 

@@ -3,8 +3,7 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +24,10 @@ CONSENT = f"{HOME}/cases/simulated-1/consent"
 GIVEN = {"state": "active", "consent": "share"}
 
 
-@contextmanager
-def a_cluster(folder: Path, **changed: Any) -> Iterator[LocalCluster]:
+def a_cluster(folder: Path, **changed: Any) -> LocalCluster:
     made = LocalCluster(quick(folder, **changed))
     made.services["north"] = PlatformService("north", made.settings)
-    yield made
-    made.services["north"].close()
+    return made
 
 
 def an_app(cluster: LocalCluster) -> ASGIApp:
@@ -38,9 +35,8 @@ def an_app(cluster: LocalCluster) -> ASGIApp:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    with a_cluster(tmp_path_factory.mktemp("data")) as made:
-        yield made
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> LocalCluster:
+    return a_cluster(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
@@ -80,41 +76,41 @@ def test_a_body_is_measured_whether_its_length_is_told_or_not(
 
 
 def test_a_token_may_call_so_often_and_not_once_more(tmp_path: Path) -> None:
-    with a_cluster(tmp_path, calls_per_s=1e-6, calls_burst=5) as cluster:
-        app = an_app(cluster)
-        first, second = (Client(app, cluster.token(Role.OPERATOR)) for _ in range(2))
-        answers = [first("GET", "/share/v1/info") for _ in range(6)]
-        assert [one.status_code for one in answers] == [200] * 5 + [429]
-        assert int(answers[-1].headers["retry-after"]) > 0
-        assert second("GET", "/share/v1/info").status_code == 200, "others are not touched"
+    cluster = a_cluster(tmp_path, calls_per_s=1e-6, calls_burst=5)
+    app = an_app(cluster)
+    first, second = (Client(app, cluster.token(Role.OPERATOR)) for _ in range(2))
+    answers = [first("GET", "/share/v1/info") for _ in range(6)]
+    assert [one.status_code for one in answers] == [200] * 5 + [429]
+    assert int(answers[-1].headers["retry-after"]) > 0
+    assert second("GET", "/share/v1/info").status_code == 200, "others are not touched"
 
 
 def test_who_has_no_token_has_a_rate_too(tmp_path: Path) -> None:
-    with a_cluster(tmp_path, public_calls_per_s=1e-6) as cluster:
-        public = Client(an_app(cluster))
-        tries = [public("GET", "/share/v1/info").status_code for _ in range(door.PUBLIC_BURST + 1)]
-        assert tries == [200] * door.PUBLIC_BURST + [429]
+    cluster = a_cluster(tmp_path, public_calls_per_s=1e-6)
+    public = Client(an_app(cluster))
+    tries = [public("GET", "/share/v1/info").status_code for _ in range(door.PUBLIC_BURST + 1)]
+    assert tries == [200] * door.PUBLIC_BURST + [429]
 
 
 def test_guessing_tokens_ends_soon(tmp_path: Path) -> None:
-    with a_cluster(tmp_path) as cluster:
-        app = an_app(cluster)
-        guess = Client(app, f"{'0' * 16}.{'A' * 43}")
-        tries = [guess("GET", "/share/v1/platforms").status_code for _ in range(11)]
-        assert tries == [401] * door.BAD_TOKENS_A_MINUTE + [429]
+    cluster = a_cluster(tmp_path)
+    app = an_app(cluster)
+    guess = Client(app, f"{'0' * 16}.{'A' * 43}")
+    tries = [guess("GET", "/share/v1/platforms").status_code for _ in range(11)]
+    assert tries == [401] * door.BAD_TOKENS_A_MINUTE + [429]
 
 
 def test_overload_is_told_at_once_and_a_withdrawal_goes_through(tmp_path: Path) -> None:
     """One slot, taken: what is usual gets a 503 that says when, what is core is answered."""
-    with a_cluster(tmp_path, calls_at_once=1) as cluster:
-        document = json.dumps(PHENOPACKET).encode()
-        cluster.services["north"].add_case(document, "test", "")
-        held = Held(cluster)
-        headers = {"Authorization": f"Bearer {cluster.token(Role.OPERATOR)}"}
-        answers = asyncio.run(held.calls(an_app(held), headers))
-        assert [one.status_code for one in answers] == [503, 200, 200]
-        assert answers[0].json()["code"] == "overloaded"
-        assert answers[0].headers["retry-after"] == "1"
+    cluster = a_cluster(tmp_path, calls_at_once=1)
+    document = json.dumps(PHENOPACKET).encode()
+    cluster.services["north"].add_case(document, "test", "")
+    held = Held(cluster)
+    headers = {"Authorization": f"Bearer {cluster.token(Role.OPERATOR)}"}
+    answers = asyncio.run(held.calls(an_app(held), headers))
+    assert [one.status_code for one in answers] == [503, 200, 200]
+    assert answers[0].json()["code"] == "overloaded"
+    assert answers[0].headers["retry-after"] == "1"
 
 
 class Held:

@@ -110,6 +110,8 @@ def _wait_until_gone(pid: int) -> None:
     except ProcessLookupError:
         return
     try:
-        select.select([descriptor], [], [], 30)
+        end = select.poll()  # not select(): it takes no descriptor beyond 1,023
+        end.register(descriptor, select.POLLIN)
+        end.poll(30_000)
     finally:
         os.close(descriptor)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import ray
 from image_builders import a_set, write, zip_bytes
 
 from cluster.errors import ImageSetRefused, InputError, WeightsInvalid
@@ -69,4 +68,3 @@ def test_the_set_is_looked_for_before_the_weights_and_both_before_anything_begin
     with pytest.raises(WeightsInvalid, match="there is no file"):
         main(dataset=str(path), **words)
     assert not out.exists() and not (tmp_path / "data").exists()
-    assert not ray.is_initialized()
