@@ -5,7 +5,7 @@ each case: its last answer is kept and counts until it gives another one. A sour
 changes nothing, and is asked again at the next refresh.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -60,7 +60,8 @@ def due_questions(platform: Platform, now: float, sources: Sequence[str] = ()) -
 
     A question is a disclosure: only cases that may be shared are asked about, only of platforms
     with an agreement and of the literature sources that are in use, and the audit row is durable
-    before. A platform is told terms, disease and genes; a literature source disease and genes.
+    before. A platform is told terms, disease and genes; a literature source disease and genes. Each
+    is asked under a name of its own for the case, so that two of them cannot join what they heard.
 
     Args:
         platform: the home of the cases.
@@ -80,15 +81,20 @@ def due_questions(platform: Platform, now: float, sources: Sequence[str] = ()) -
 
         due_of = {one: due(f"{NETWORK}:{one}") for one in asked_of} | {s: due(s) for s in sources}
         cases = {i: read_case(stored[i].document) for i in sorted(set().union(*due_of.values()))}
-        to_network = {i: _network_query(platform, case) for i, case in cases.items()}
-        to_sources = {i: _literature_query(platform, case) for i, case in cases.items()}
+        queries = {i: _query(platform, case) for i, case in cases.items()}
         questions = RelatedQuestions(
-            network={one: tuple(to_network[i] for i in due_of[one]) for one in asked_of},
+            network={
+                one: tuple(
+                    queries[i].model_copy(update={"case_id": _name(platform, i, one)})
+                    for i in due_of[one]
+                )
+                for one in asked_of
+            },
             literature={
                 one: tuple(
                     query
                     for i in due_of[one]
-                    if (query := _askable(to_sources[i], one)).disease_id or query.genes
+                    if (query := _askable(platform, i, queries[i], one)).disease_id or query.genes
                 )
                 for one in sources
             },
@@ -124,7 +130,7 @@ def find_related(
         items: list[RelatedItem] = []
         near = profiles_of(table, platform.ontology)
         for place, row in enumerate(table.to_pylist()):
-            itself = is_home and platform.shared_id(row["case_id"], NETWORK) == query.case_id
+            itself = is_home and _name(platform, row["case_id"], asker) == query.case_id
             if rows and row["case_id"] in shareable and not itself:
                 terms = (rows, near.presentation(place).observed)
                 items.extend(_items(platform, asker, query, terms, row))
@@ -147,31 +153,26 @@ def store_related(platform: Platform, now: float, answers: RelatedAnswers) -> in
     Args:
         platform: the home of the cases.
         now: when the questions were asked.
-        answers: items by who answered and the name the case was asked under; an answer without
-            items is an empty one, no answer is none.
+        answers: items by who answered and the name that it was asked about the case under; an
+            answer without items is an empty one, no answer is none.
 
     Returns:
         The number of new or changed items.
     """
-    given: dict[str, Mapping[str, Sequence[RelatedItem]]] = {
-        **{f"{NETWORK}:{one}": found for one, found in answers.network.items()},
-        **answers.literature,
-    }
     n_pushed = 0
     with platform.ledger.begin() as tx:
-        own = {platform.shared_id(i, NETWORK): i for i in deliveries.uploaded_cases(tx)}
-        asked = sorted({name for found in given.values() for name in found if name in own})
-        documents = case_rows.get_cases(tx, [own[name] for name in asked])
+        given = _by_case(platform, deliveries.uploaded_cases(tx), answers)
+        asked = sorted({case_id for found in given.values() for case_id in found})
+        documents = case_rows.get_cases(tx, asked)
         peers = (platform.platform_id, *deliveries.agreed_peers(tx))
         in_use = [one for one in SOURCES if one in answers.sources]
         in_use += [f"{NETWORK}:{one}" for one in peers]
         targets = deliveries.case_targets(tx)
-        for name in asked:
-            case_id = own[name]
+        for case_id in asked:
             itself = set(_publications(read_case(documents[case_id].document)))
             for source, found in given.items():
-                if name in found:
-                    others = [item for item in found[name] if item.item_id not in itself]
+                if case_id in found:
+                    others = [item for item in found[case_id] if item.item_id not in itself]
                     kept = best_items(others, platform.settings.related_max)
                     deliveries.put_answer(tx, case_id, source, kept, now)
             known = deliveries.get_answers(tx, case_id)
@@ -190,38 +191,48 @@ def related_of(platform: Platform, case_id: str) -> list[RelatedItem]:
         return deliveries.get_related(tx, case_id)
 
 
-def _network_query(platform: Platform, case: Case) -> RelatedQuery:
+def _query(platform: Platform, case: Case) -> RelatedQuery:
+    """Return what is asked about a case, still without a name.
+
+    Disease and genes are codes: what stands in their place is somebody's words, and stays.
+    """
     rows = platform.ontology.resolve(case.observed).rows
-    disease_id, genes = _codes(case)
     return RelatedQuery(
-        case_id=platform.shared_id(case.case_id, NETWORK),
+        case_id="",
         terms=tuple(int(platform.ontology.numbers[row]) for row in rows),
-        disease_id=disease_id,
-        genes=genes,
+        disease_id=code_of(case.disease.id) if case.disease else "",
+        genes=tuple(gene for gene in case.genes if is_symbol(gene)),
     )
 
 
-def _literature_query(platform: Platform, case: Case) -> LiteratureQuery:
-    disease_id, genes = _codes(case)
-    shared_id = platform.shared_id(case.case_id, NETWORK)
-    return LiteratureQuery(case_id=shared_id, disease_id=disease_id, genes=genes)
+def _askable(platform: Platform, case_id: str, query: RelatedQuery, source: str) -> LiteratureQuery:
+    """Return what a source is asked; one outside knows no disease without a published name."""
+    is_known = source not in OUTSIDE or query.disease_id.startswith(NAMED)
+    return LiteratureQuery(
+        case_id=platform.shared_id(case_id, source),
+        disease_id=query.disease_id if is_known else "",
+        genes=query.genes,
+    )
 
 
-def _codes(case: Case) -> tuple[str, tuple[str, ...]]:
-    """Return disease and genes as codes: what stands in their place is somebody's words, and stays.
+def _by_case(
+    platform: Platform, shared: Iterable[str], answers: RelatedAnswers
+) -> dict[str, dict[str, Sequence[RelatedItem]]]:
+    """Return what each source has answered about the platform's own cases, by their own ids."""
+    told: dict[str, Mapping[str, Sequence[RelatedItem]]] = {
+        **{f"{NETWORK}:{one}": found for one, found in answers.network.items()},
+        **answers.literature,
+    }
+    cases = sorted(shared)
+    return {
+        source: {i: found[n] for i in cases if (n := platform.shared_id(i, source)) in found}
+        for source, found in told.items()
+    }
 
-    Returns:
-        The disease's code, empty where there is none, and the gene symbols.
-    """
-    disease_id = code_of(case.disease.id) if case.disease else ""
-    return disease_id, tuple(gene for gene in case.genes if is_symbol(gene))
 
-
-def _askable(query: LiteratureQuery, source: str) -> LiteratureQuery:
-    """Leave out a disease that a source outside cannot be asked for: it has no published name."""
-    if source not in OUTSIDE or query.disease_id.startswith(NAMED):
-        return query
-    return query.model_copy(update={"disease_id": ""})
+def _name(platform: Platform, case_id: str, asked: str) -> str:
+    """Name a case in the questions to one platform; a delivery has another name for it."""
+    return platform.shared_id(case_id, f"{NETWORK}:{asked}")
 
 
 def _note_disclosures(tx: Connection, platform: Platform, questions: RelatedQuestions) -> None:

@@ -180,7 +180,7 @@ def test_only_codes_of_cases_that_may_be_shared_are_asked_outside(world: World) 
     north, now = world.platforms["north"], world.clock.now()
     (asked,) = related.due_questions(north, now, [PUBMED]).literature[PUBMED]
     assert asked == LiteratureQuery(
-        case_id=north.shared_id("a", "network"), disease_id="OMIM:100", genes=()
+        case_id=north.shared_id("a", PUBMED), disease_id="OMIM:100", genes=()
     )
     (row,) = audited(world)
     assert (row["action"], row["diseases"]) == ("disclosure attempted", ["OMIM:100"])

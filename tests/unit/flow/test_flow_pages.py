@@ -90,7 +90,7 @@ def test_rows_say_what_they_are_about_and_why(tmp_path: Path) -> None:
     """A11 A12: what was sent is found by its disease, with the decision's reason or the items."""
     world = a_world(tmp_path, 2)
     north, south = world.platforms["north"], world.platforms["south"]
-    found = {north.shared_id("c1", "network"): (an_item("x", platform="south"),)}
+    found = {north.shared_id("c1", "network:south"): (an_item("x", platform="south"),)}
     answers = RelatedAnswers.model_validate({"network": {"south": found}})
     store_related(north, world.clock.now(), answers)
     world.deliver()

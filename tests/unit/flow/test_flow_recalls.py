@@ -96,7 +96,9 @@ def test_a_case_may_be_shared_again(world: World) -> None:
     """A11: with a new consent the standing decision sends the case once more, related items too."""
     north, south = world.platforms["north"], world.platforms["south"]
     answers = {
-        "network": {"south": {north.shared_id("a", "network"): (an_item("x", platform="south"),)}}
+        "network": {
+            "south": {north.shared_id("a", "network:south"): (an_item("x", platform="south"),)}
+        }
     }
     related.store_related(north, world.clock.now(), RelatedAnswers.model_validate(answers))
     world.deliver()
@@ -206,7 +208,7 @@ def test_what_stands_beside_goes_though_the_case_never_came(tmp_path: Path) -> N
     world.decide("north", {"a": 0.9})
     north, south = world.platforms["north"], world.platforms["south"]
     (lost,) = world.claim("north")
-    found = {north.shared_id("a", "network"): (an_item("x", platform="south"),)}
+    found = {north.shared_id("a", "network:south"): (an_item("x", platform="south"),)}
     answers = RelatedAnswers.model_validate({"network": {"south": found}})
     related.store_related(north, world.clock.now(), answers)
     (beside,) = world.claim("north")

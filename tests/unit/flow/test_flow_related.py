@@ -51,12 +51,20 @@ def test_only_shared_cases_that_are_due_are_asked(world: World) -> None:
     (asked,) = related.due_questions(north, now).network["south"]
     assert asked.terms == (1250,)
     assert (asked.disease_id, asked.genes) == ("OMIM:100", ())
-    assert asked.case_id == north.shared_id("a", related.NETWORK)
     assert asked.case_id not in {case_id for _, case_id in held(world.platforms["south"])}
     world.refresh()
     assert asked_of(related.due_questions(north, now + WEEK - 1)) == {}
     assert asked_of(related.due_questions(north, now + WEEK)) == {"north": 1, "south": 1}
     assert asked_of(related.due_questions(world.platforms["south"], now)) == {}
+
+
+def test_each_is_asked_under_a_name_of_its_own(world: World) -> None:
+    """A12 B9: no two of those that are asked can join what they heard of a case by its name."""
+    world.agree(("north", "south"), ("north", "west"))
+    asked = related.due_questions(world.platforms["north"], world.clock.now(), ["file", "pubmed"])
+    given = {**asked.network, **asked.literature}
+    assert set(given) == {"north", "south", "west", "file", "pubmed"}
+    assert len({query.case_id for queries in given.values() for query in queries}) == 5
 
 
 def test_answers_are_explained_and_named_for_the_asker(world: World) -> None:
