@@ -25,11 +25,11 @@ from cluster.clock import ManualClock, parse_iso
 from cluster.contracts.ingest import Source
 from cluster.flow.cases import ingest
 from cluster.flow.platform import open_platform
-from cluster.flow.query import CaseQuery
 from cluster.flow.search import search
 from cluster.ontology import Floats, Ontology, term_id
 from cluster.retrieval.feature import FEATURES
 from cluster.retrieval.index import EVERY_CASE, Bools, CaseFilter
+from cluster.retrieval.query import CaseQuery
 from cluster.retrieval.search import CANDIDATES
 from cluster.retrieval.simulation import simulated_features
 from cluster.settings import Settings

@@ -6,14 +6,8 @@ from typing import Any, Protocol
 
 from ray.exceptions import RayError
 
-from cluster.contracts.sharing import (
-    Envelope,
-    Receipt,
-    Refusal,
-    RelatedItem,
-    RelatedQuery,
-    Settlement,
-)
+from cluster.contracts.related import RelatedItem, RelatedQuery
+from cluster.contracts.sharing import Envelope, Receipt, Refusal, Settlement
 from cluster.storage.peer_client import Unanswered
 
 

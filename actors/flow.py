@@ -14,6 +14,7 @@ from actors.trainers.trend import fit_first
 from cluster.access.simulated_network import simulated_network
 from cluster.clock import DAY_S, SystemClock
 from cluster.contracts.ingest import IngestReport, Source
+from cluster.contracts.related import RefreshReport
 from cluster.contracts.result import (
     SIMULATED,
     FlowPlan,
@@ -21,12 +22,7 @@ from cluster.contracts.result import (
     PlatformResult,
     ScreeningReport,
 )
-from cluster.contracts.sharing import (
-    DecisionRecord,
-    PlatformProfile,
-    PlatformTag,
-    RefreshReport,
-)
+from cluster.contracts.sharing import DecisionRecord, PlatformProfile, PlatformTag
 from cluster.contracts.trend import Prediction, TrendCard, UpdateReport
 from cluster.errors import EventInvalid, ModelNotReady, NotFound, SourceUnreadable
 from cluster.flow.accesses import Recorded

@@ -12,6 +12,14 @@ from cluster.access.simulated_network import SimulatedNetwork
 from cluster.clock import SystemClock
 from cluster.contracts.ingest import IngestReport, Source
 from cluster.contracts.matchmaking import Matchmaker, PeerQuestion, Told
+from cluster.contracts.related import (
+    DiseaseCases,
+    DiseaseQuestion,
+    RelatedAnswers,
+    RelatedItem,
+    RelatedQuery,
+    RelatedQuestions,
+)
 from cluster.contracts.result import PlatformResult, RatesFile, ScreeningReport
 from cluster.contracts.share import (
     CaseAdded,
@@ -25,17 +33,11 @@ from cluster.contracts.share import (
 from cluster.contracts.sharing import (
     DecisionRecord,
     DeliveryStatus,
-    DiseaseCases,
-    DiseaseQuestion,
     Envelope,
     Peer,
     PlatformTag,
     Receipt,
     Refusal,
-    RelatedAnswers,
-    RelatedItem,
-    RelatedQuery,
-    RelatedQuestions,
     ReplayedDecision,
     Settlement,
 )
@@ -62,10 +64,10 @@ from cluster.flow import (
 from cluster.flow import deliveries as delivery_steps
 from cluster.flow.accesses import Recorded
 from cluster.flow.platform import open_platform, platform_folder
-from cluster.flow.query import CaseHit, CaseQuery, Hit, NetworkQuery, NetworkQuestion
 from cluster.flow.screening import AtRisk
 from cluster.flow.search import Found
 from cluster.retrieval.profiles import Presentation
+from cluster.retrieval.query import CaseHit, CaseQuery, Hit, NetworkQuery, NetworkQuestion
 from cluster.screening.priors import Known
 from cluster.settings import Settings
 from cluster.standards.beacon.query import BeaconQuery

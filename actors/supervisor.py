@@ -23,14 +23,14 @@ from actors.platform import start_platform
 from actors.registry import start_registry
 from actors.trend import start_trend
 from cluster.clock import SystemClock
-from cluster.contracts.sharing import (
-    Envelope,
+from cluster.contracts.related import (
     RefreshReport,
     RelatedAnswers,
     RelatedItem,
     RelatedQuestions,
     SourceState,
 )
+from cluster.contracts.sharing import Envelope
 from cluster.errors import Conflict
 from cluster.retrieval.literature import NETWORK, SOURCES, LiteratureSource, ask
 from cluster.settings import Settings

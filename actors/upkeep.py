@@ -10,21 +10,14 @@ from ray.exceptions import RayError
 from actors.flow import Run
 from actors.platform import start_platform
 from actors.session import known_platforms
-from cluster.contracts.sharing import (
-    DeliveryStatus,
-    DiseaseCases,
-    DiseaseQuestion,
-    NetworkCases,
-    PlatformTag,
-    RelatedItem,
-    ReplayedDecision,
-)
+from cluster.contracts.related import DiseaseCases, DiseaseQuestion, NetworkCases, RelatedItem
+from cluster.contracts.sharing import DeliveryStatus, PlatformTag, ReplayedDecision
 from cluster.errors import NotFound
 from cluster.flow.cases_of_disease import cases_by_platform
-from cluster.flow.query import CaseQuery, SearchAnswer
 from cluster.flow.replay import with_unlike_predictions
 from cluster.flow.search import put_in_order, put_together
 from cluster.retrieval.profiles import OWN
+from cluster.retrieval.query import CaseQuery, SearchAnswer
 from cluster.storage.backup import copy_blobs, copy_image_sets, seal
 from cluster.storage.blobs import BlobStore
 from cluster.storage.ranking import load_ranking

@@ -11,9 +11,9 @@ from rich.text import Text
 
 from actors.run import resumed
 from actors.upkeep import search
-from cluster.flow.query import CaseHit, CaseQuery, SearchAnswer
 from cluster.report.text import literal
 from cluster.retrieval.index import CaseFilter
+from cluster.retrieval.query import CaseHit, CaseQuery, SearchAnswer
 from jobs import shell
 
 REASONS_SHOWN = 4

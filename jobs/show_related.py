@@ -12,7 +12,7 @@ import typer
 from actors.run import resumed
 from actors.upkeep import cases_of_disease, related_of
 from cluster.contracts.disease import DiseaseAnswer
-from cluster.contracts.sharing import DiseaseCases, NetworkCases
+from cluster.contracts.related import DiseaseCases, NetworkCases
 from cluster.errors import InputError
 from cluster.flow.cases_of_disease import answer_and_question
 from cluster.flow.diseases import DiseaseDatabase

@@ -9,15 +9,9 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from cluster.case.case import Case, read_case
+from cluster.contracts.related import RelatedItem
 from cluster.contracts.result import SIMULATED, FlowPlan
-from cluster.contracts.sharing import (
-    DecisionRecord,
-    Envelope,
-    Peer,
-    PlatformProfile,
-    Receipt,
-    RelatedItem,
-)
+from cluster.contracts.sharing import DecisionRecord, Envelope, Peer, PlatformProfile, Receipt
 from cluster.contracts.trend import Prediction
 from cluster.ids import sha256
 from cluster.ingest.intake import Record

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from cluster.authorisation.roles import Role
 from cluster.clock import DAY_S
-from cluster.contracts.sharing import Frozen
+from cluster.contracts.message import Frozen
 from cluster.errors import InputError
 
 SECRET_BYTES: Final = 32

@@ -8,7 +8,7 @@ from cluster.contracts.disease import DiseaseAnswer
 from cluster.contracts.image_models import NAME_PATTERN, NOT_A_DIAGNOSIS, Recognition
 from cluster.contracts.image_training import ImageFitConfig
 from cluster.contracts.images import DataSetCard
-from cluster.contracts.sharing import Frozen
+from cluster.contracts.message import Frozen
 
 
 class Result(Recognition):

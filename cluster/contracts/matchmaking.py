@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SecretStr
 
-from cluster.contracts.sharing import Frozen
+from cluster.contracts.message import Frozen
 
 Json = dict[str, Any]
 PEERS_MAX = 50

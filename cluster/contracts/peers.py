@@ -4,7 +4,9 @@ from typing import Annotated, Final
 
 from pydantic import Field, SecretStr
 
-from cluster.contracts.sharing import Envelope, Frozen, Receipt, Refusal, RelatedItem, RelatedQuery
+from cluster.contracts.message import Frozen
+from cluster.contracts.related import RelatedItem, RelatedQuery
+from cluster.contracts.sharing import Envelope, Receipt, Refusal
 
 ENVELOPES_MAX: Final = 64
 """Of one call; the sender's courier claims no more at a time."""

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal, NotRequired
 from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
-from cluster.contracts.sharing import Frozen
+from cluster.contracts.message import Frozen
 from cluster.contracts.trend import N_OBS, TrendCard
 
 ITEMS_MAX: Final = 1000

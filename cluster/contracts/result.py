@@ -3,13 +3,8 @@
 from pydantic import BaseModel, ConfigDict
 
 from cluster.contracts.ingest import Finding, IngestReport
-from cluster.contracts.sharing import (
-    DecisionRecord,
-    DeliveryStatus,
-    PlatformTag,
-    RelatedItem,
-    SourceState,
-)
+from cluster.contracts.related import RelatedItem, SourceState
+from cluster.contracts.sharing import DecisionRecord, DeliveryStatus, PlatformTag
 from cluster.contracts.trend import TrendCard, UpdateReport
 
 SIMULATED = "SIMULATED"

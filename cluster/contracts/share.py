@@ -6,13 +6,8 @@ from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
 from cluster.contracts.ingest import Finding
-from cluster.contracts.sharing import (
-    DecisionRecord,
-    DeliveryStatus,
-    Frozen,
-    PlatformProfile,
-    PlatformTag,
-)
+from cluster.contracts.message import Frozen
+from cluster.contracts.sharing import DecisionRecord, DeliveryStatus, PlatformProfile, PlatformTag
 
 Json = dict[str, Any]
 CONTACT = r"^(https://[^\s/?#@]+(/\S*)?|mailto:[^\s@]+@[^\s@]+)?$"

@@ -18,7 +18,7 @@ from cluster.contracts.disease import (
     Reference,
     Treatment,
 )
-from cluster.contracts.sharing import PMID, PUBMED_PAGES
+from cluster.contracts.related import PMID, PUBMED_PAGES
 from cluster.diseases.lookup import DiseaseTable
 
 INFORMATION: Final = "information"

@@ -12,7 +12,7 @@ from typing import Final
 
 from cluster.case import codes as case_codes
 from cluster.contracts.disease import DiseaseAnswer
-from cluster.contracts.sharing import DiseaseCases, DiseaseQuestion, NetworkCases, RelatedItem
+from cluster.contracts.related import DiseaseCases, DiseaseQuestion, NetworkCases, RelatedItem
 from cluster.diseases import codes as disease_codes
 from cluster.errors import NotFound
 from cluster.flow.diseases import DiseaseDatabase

@@ -6,14 +6,8 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, Row
 
 from cluster.case.case import read_case
-from cluster.contracts.sharing import (
-    DeliveryStatus,
-    Envelope,
-    Receipt,
-    Refusal,
-    RelatedItem,
-    Settlement,
-)
+from cluster.contracts.related import RelatedItem
+from cluster.contracts.sharing import DeliveryStatus, Envelope, Receipt, Refusal, Settlement
 from cluster.errors import CaseInvalid, NotFound
 from cluster.flow import outbox
 from cluster.flow.decisions import redacted_payload

@@ -18,7 +18,13 @@ from cluster.case.phenopacket import Phenopacket
 from cluster.case.redaction import ADULT_YEARS, BAND_YEARS, TOP_YEARS, redact
 from cluster.errors import NotFound, PolicyRefusal
 from cluster.flow.platform import Platform
-from cluster.flow.query import (
+from cluster.flow.search import SCORE_DIGITS, asked_like, patient_of
+from cluster.retrieval.diagnosis import Evidence, rank
+from cluster.retrieval.evidence import Counts
+from cluster.retrieval.feature import vectors
+from cluster.retrieval.index import CaseFilter
+from cluster.retrieval.profiles import OWN, Presentation, profiles_of
+from cluster.retrieval.query import (
     CaseQuery,
     Hit,
     NetworkAnswer,
@@ -28,12 +34,6 @@ from cluster.flow.query import (
     SearchAnswer,
     check_for_others,
 )
-from cluster.flow.search import SCORE_DIGITS, asked_like, patient_of
-from cluster.retrieval.diagnosis import Evidence, rank
-from cluster.retrieval.evidence import Counts
-from cluster.retrieval.feature import vectors
-from cluster.retrieval.index import CaseFilter
-from cluster.retrieval.profiles import OWN, Presentation, profiles_of
 from cluster.retrieval.ranking import explain, opposing, similarity
 from cluster.retrieval.search import CANDIDATES
 from cluster.retrieval.similarity import TermSimilarity, likeness

@@ -9,11 +9,11 @@ from functools import cached_property
 
 from cluster.errors import NotFound
 from cluster.flow.platform import platform_folder
-from cluster.flow.query import CaseQuery, SearchAnswer
 from cluster.flow.search import search
 from cluster.ontology import Ontology
 from cluster.retrieval.diagnosis import RankingModel
 from cluster.retrieval.index import CaseIndex
+from cluster.retrieval.query import CaseQuery, SearchAnswer
 from cluster.retrieval.search import CaseSearch
 from cluster.settings import Settings
 from cluster.storage.lance import LanceIndex

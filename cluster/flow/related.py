@@ -12,15 +12,15 @@ from sqlalchemy import Connection
 
 from cluster.case.case import Case, read_case
 from cluster.case.codes import code_of, is_symbol
-from cluster.contracts.sharing import (
+from cluster.contracts.related import (
     PMID,
-    Envelope,
     LiteratureQuery,
     RelatedAnswers,
     RelatedItem,
     RelatedQuery,
     RelatedQuestions,
 )
+from cluster.contracts.sharing import Envelope
 from cluster.flow import outbox
 from cluster.flow.platform import Platform
 from cluster.ids import canonical_json, key_of, sha256

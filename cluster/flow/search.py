@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 
 from cluster.errors import InputError, NotFound
-from cluster.flow.query import CaseHit, CaseQuery, DiseaseHit, SearchAnswer, check
 from cluster.ontology import Ontology
 from cluster.retrieval.diagnosis import Evidence, RankingModel, rank
 from cluster.retrieval.evidence import NO_ROWS
 from cluster.retrieval.index import CaseFilter, CaseIndex
 from cluster.retrieval.profiles import Presentation, profiles_of
+from cluster.retrieval.query import CaseHit, CaseQuery, DiseaseHit, SearchAnswer, check
 from cluster.retrieval.ranking import explain, opposing, similarity
 from cluster.retrieval.search import CANDIDATES, CaseSearch
 

@@ -10,7 +10,7 @@ from typing import Final
 from rich.text import Text
 
 from cluster.contracts.disease import DiseaseAnswer, Match, Passage, Relation, Treatment
-from cluster.contracts.sharing import PMID
+from cluster.contracts.related import PMID
 from cluster.report.text import literal
 
 TREATMENTS_SHOWN: Final = 8

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cluster.clock import iso
+from cluster.contracts.related import RelatedItem, SourceState
 from cluster.contracts.result import (
     SIMULATED,
     ClassSummary,
@@ -18,7 +19,7 @@ from cluster.contracts.result import (
     ScreeningReport,
     SharedCase,
 )
-from cluster.contracts.sharing import DecisionRecord, DeliveryStatus, RelatedItem, SourceState
+from cluster.contracts.sharing import DecisionRecord, DeliveryStatus
 from cluster.contracts.trend import TrendCard, TrendMetrics
 from cluster.screening.incidence import KEPT
 

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from cluster.case.codes import SYMBOL, canonical
-from cluster.contracts.sharing import (
+from cluster.contracts.related import (
     LiteratureAnswer,
     LiteratureQuery,
     Publication,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from cluster.clock import DAY_S
-from cluster.contracts.sharing import RelatedItem
+from cluster.contracts.related import RelatedItem
 from cluster.ids import canonical_json, sha256
 
 SCORE_MIN: Final = 0.1

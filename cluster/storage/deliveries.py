@@ -7,14 +7,8 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, delete, func, insert, literal_column, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from cluster.contracts.sharing import (
-    DecisionRecord,
-    DeliveryStatus,
-    Envelope,
-    Peer,
-    Receipt,
-    RelatedItem,
-)
+from cluster.contracts.related import RelatedItem
+from cluster.contracts.sharing import DecisionRecord, DeliveryStatus, Envelope, Peer, Receipt
 from cluster.sharing.delivery import Delivery, State
 from cluster.sharing.refresh import digest_of, place_of
 from cluster.storage.delivery_pages import status_of

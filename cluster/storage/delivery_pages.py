@@ -10,14 +10,9 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Connection, Row, Table, column, select
 
+from cluster.contracts.related import RelatedItem
 from cluster.contracts.share import InboxRow, OutboxRow
-from cluster.contracts.sharing import (
-    DecisionRecord,
-    DeliveryStatus,
-    Envelope,
-    Receipt,
-    RelatedItem,
-)
+from cluster.contracts.sharing import DecisionRecord, DeliveryStatus, Envelope, Receipt
 from cluster.ids import key_of
 from cluster.storage.tables import cases, decisions, inbox, outbox, related
 

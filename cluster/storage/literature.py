@@ -14,7 +14,7 @@ from typing import Final
 
 from cluster.case.codes import code_of
 from cluster.contracts.ingest import Finding, Level, Source
-from cluster.contracts.sharing import LiteratureAnswer, LiteratureQuery, Publication
+from cluster.contracts.related import LiteratureAnswer, LiteratureQuery, Publication
 from cluster.errors import SourceUnreadable
 from cluster.ids import canonical_json
 from cluster.ingest.intake import Record

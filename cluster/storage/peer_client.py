@@ -21,7 +21,8 @@ from cluster.contracts.peers import (
     PeerQuestions,
     Remote,
 )
-from cluster.contracts.sharing import Envelope, Receipt, Refusal, RelatedItem, RelatedQuery
+from cluster.contracts.related import RelatedItem, RelatedQuery
+from cluster.contracts.sharing import Envelope, Receipt, Refusal
 from cluster.storage.mme_client import (
     AGENT,
     Unreadable,

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from cluster.case.codes import is_symbol
 from cluster.clock import Clock, SystemClock
-from cluster.contracts.sharing import LiteratureAnswer, LiteratureQuery, Publication
+from cluster.contracts.related import LiteratureAnswer, LiteratureQuery, Publication
 from cluster.retrieval.literature import PUBMED, Corpus, LiteratureSource, words_of
 from cluster.settings import Settings, is_loopback
 from cluster.storage.literature import FileSource, plain

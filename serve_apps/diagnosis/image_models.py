@@ -17,7 +17,7 @@ from cluster.contracts.image_models import (
     State,
     label_faults,
 )
-from cluster.contracts.sharing import Frozen
+from cluster.contracts.message import Frozen
 from cluster.errors import InputError
 from cluster.flow.image_models import bind_labels, of_disease
 from cluster.flow.model_upload import Upload, bundle_upload

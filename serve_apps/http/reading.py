@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from cluster.flow.matchmaking import choose
-from cluster.flow.query import CaseQuery, SearchAnswer
 from cluster.flow.reading import CaseReaders
+from cluster.retrieval.query import CaseQuery, SearchAnswer
 from cluster.standards.mme.match import Question
 
 P = ParamSpec("P")

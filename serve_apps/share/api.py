@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body, Query, Request, Response
 
 from cluster.authorisation.roles import Role
 from cluster.contracts.access import EVENTS
+from cluster.contracts.related import RelatedItem
 from cluster.contracts.result import ScreeningReport
 from cluster.contracts.share import (
     AccessEvents,
@@ -21,9 +22,8 @@ from cluster.contracts.share import (
     InboxRow,
     OutboxRow,
 )
-from cluster.contracts.sharing import RelatedItem
 from cluster.errors import EventInvalid
-from cluster.flow.query import CaseQuery, SearchAnswer
+from cluster.retrieval.query import CaseQuery, SearchAnswer
 from serve_apps.http.application import router
 from serve_apps.http.bodies import read_body, schema_of
 from serve_apps.http.guard import Key, body_limit, caller_of

@@ -7,7 +7,8 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Body, Request
 
 from cluster.flow.network_search import put_together
-from cluster.flow.query import (
+from cluster.retrieval.profiles import OWN
+from cluster.retrieval.query import (
     CaseQuery,
     Hit,
     NetworkAnswer,
@@ -15,7 +16,6 @@ from cluster.flow.query import (
     NetworkQuestion,
     PlatformAnswer,
 )
-from cluster.retrieval.profiles import OWN
 from serve_apps.http.guard import caller_of
 from serve_apps.share.examples import NETWORK_QUERY
 from serve_apps.share.ports import SharePorts

@@ -8,8 +8,8 @@ from fastapi import Query
 from pydantic import Field
 
 from cluster.authorisation.tokens import TokenCard
+from cluster.contracts.message import Frozen
 from cluster.contracts.share import PlatformFilter
-from cluster.contracts.sharing import Frozen
 
 T = TypeVar("T")
 LIMIT: Final = 50

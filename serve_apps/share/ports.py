@@ -8,6 +8,7 @@ import pyarrow as pa
 from cluster.authorisation.tokens import TokenCard, TokenIssued, TokenOrder
 from cluster.contracts.matchmaking import Matchmaker, PeerQuestion
 from cluster.contracts.peers import Remote
+from cluster.contracts.related import RelatedItem, RelatedQuery
 from cluster.contracts.result import ScreeningReport
 from cluster.contracts.share import (
     CaseAdded,
@@ -18,17 +19,8 @@ from cluster.contracts.share import (
     EventsTaken,
     InboxPage,
 )
-from cluster.contracts.sharing import (
-    Envelope,
-    Peer,
-    PlatformProfile,
-    PlatformTag,
-    Receipt,
-    Refusal,
-    RelatedItem,
-    RelatedQuery,
-)
-from cluster.flow.query import CaseQuery, Hit, NetworkQuery, NetworkQuestion, SearchAnswer
+from cluster.contracts.sharing import Envelope, Peer, PlatformProfile, PlatformTag, Receipt, Refusal
+from cluster.retrieval.query import CaseQuery, Hit, NetworkQuery, NetworkQuestion, SearchAnswer
 
 
 class PlatformPort(Protocol):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from cluster.contracts.sharing import LiteratureQuery
+from cluster.contracts.related import LiteratureQuery
 from cluster.retrieval.literature import SOURCES, LiteratureSource
 from cluster.storage.literature import FileSource
 from cluster.storage.pubmed import PubMed, RateLimiter

@@ -15,7 +15,8 @@ from actors.courier import carry
 from actors.platform import PlatformService
 from cluster.authorisation.roles import Role
 from cluster.contracts.peers import ENVELOPES_MAX, PeerCard, PeerDeliveries, Remote
-from cluster.contracts.sharing import Envelope, Receipt, Refusal, RelatedQuery, Settlement
+from cluster.contracts.related import RelatedQuery
+from cluster.contracts.sharing import Envelope, Receipt, Refusal, Settlement
 from cluster.ids import canonical_json, sha256
 from cluster.storage.peer_client import RemotePlatform, Unanswered, peer_http
 from serve_apps.http.application import application

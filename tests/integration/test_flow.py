@@ -15,8 +15,8 @@ import ray
 from actors.flow import run_all
 from actors.upkeep import search
 from cluster.contracts.result import FlowResult
-from cluster.flow.query import CaseQuery
 from cluster.flow.replay import verdict_on
+from cluster.retrieval.query import CaseQuery
 from tests.integration.flow_runs import (
     begin,
     outcome,

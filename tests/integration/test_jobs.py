@@ -13,7 +13,7 @@ from builders import a_plan
 
 from cluster.contracts.result import FlowResult
 from cluster.flow.plan import keep_plan
-from cluster.flow.query import CaseHit, DiseaseHit, SearchAnswer
+from cluster.retrieval.query import CaseHit, DiseaseHit, SearchAnswer
 from jobs.search import show
 from tests.http_builders import free_port
 

@@ -13,7 +13,8 @@ from actors.platform import start_platform
 from actors.session import Session
 from actors.upkeep import cases_of_disease
 from cluster.contracts.ingest import Source
-from cluster.contracts.sharing import DiseaseQuestion, Peer
+from cluster.contracts.related import DiseaseQuestion
+from cluster.contracts.sharing import Peer
 from cluster.errors import NotFound
 from cluster.flow.screening import AtRisk
 from cluster.screening.priors import KNOWN_NOTHING

@@ -5,7 +5,7 @@ import pytest
 from cluster.contracts.ingest import Finding, IngestReport
 from cluster.contracts.result import RatesFile
 from cluster.errors import InputError
-from cluster.flow.query import SearchAnswer
+from cluster.retrieval.query import SearchAnswer
 from jobs import ingest, screen, search, shell
 
 MARKUP = "X:[/bold] [red]\x1b[2J"

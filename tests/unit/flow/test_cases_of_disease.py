@@ -8,7 +8,7 @@ from builders import a_phenopacket
 from pydantic import ValidationError
 
 from cluster.contracts.disease import DiseaseCard
-from cluster.contracts.sharing import (
+from cluster.contracts.related import (
     CODE_CHARS_MAX,
     CODES_MAX,
     DiseaseCases,

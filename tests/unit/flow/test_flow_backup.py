@@ -9,8 +9,8 @@ from cluster.clock import ManualClock
 from cluster.errors import IntegrityError, NotFound, StoreUnavailable
 from cluster.flow import projection, summary
 from cluster.flow.platform import open_platform
-from cluster.flow.query import CaseQuery
 from cluster.flow.search import search
+from cluster.retrieval.query import CaseQuery
 from cluster.storage import deliveries, tables
 from cluster.storage.backup import MANIFEST, copy_blobs, restore, seal
 from cluster.storage.blobs import BlobStore

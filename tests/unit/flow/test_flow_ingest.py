@@ -8,9 +8,9 @@ from builders import MemoryIndex, a_phenopacket
 
 from cluster.flow import cases, projection
 from cluster.flow.platform import Platform
-from cluster.flow.query import CaseQuery
 from cluster.flow.search import search
 from cluster.retrieval.feature import FEATURES
+from cluster.retrieval.query import CaseQuery
 from cluster.storage.cases import set_state
 from tests.unit.flow.world import (
     a_pair,

@@ -9,7 +9,7 @@ import pytest
 from builders import a_phenopacket
 
 from cluster.clock import DAY_S
-from cluster.contracts.sharing import LiteratureAnswer, LiteratureQuery, Publication
+from cluster.contracts.related import LiteratureAnswer, LiteratureQuery, Publication
 from cluster.flow import related
 from cluster.retrieval.literature import FILE, PUBMED, Corpus
 from cluster.storage.cases import set_state

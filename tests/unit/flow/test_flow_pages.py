@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from builders import a_phenopacket, an_item
 
-from cluster.contracts.sharing import RelatedAnswers
+from cluster.contracts.related import RelatedAnswers
 from cluster.errors import InputError
 from cluster.flow.pages import decision_page, delivery_page, inbox_page
 from cluster.flow.platform import Platform

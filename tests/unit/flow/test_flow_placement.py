@@ -11,9 +11,9 @@ from builders import ABNORMALITY, NERVES, TERM_ROWS, a_phenopacket, a_small_onto
 from cluster.flow import cases
 from cluster.flow.platform import Platform
 from cluster.flow.projection import project
-from cluster.flow.query import CaseQuery
 from cluster.flow.search import search
 from cluster.ontology import TABLE, Ontology
+from cluster.retrieval.query import CaseQuery
 from tests.unit.flow.world import a_source, open_at, read, reopened
 
 NEW = "HP:0009999"

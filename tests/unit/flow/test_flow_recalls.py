@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 from builders import a_phenopacket, an_item
 
-from cluster.contracts.sharing import Envelope, Receipt, Refusal, RelatedAnswers
+from cluster.contracts.related import RelatedAnswers
+from cluster.contracts.sharing import Envelope, Receipt, Refusal
 from cluster.errors import Withdrawn
 from cluster.flow import consents, deliveries, projection, related, requests
 from cluster.flow.platform import Platform
-from cluster.flow.query import CaseQuery
 from cluster.flow.search import search
 from cluster.ids import sha256
+from cluster.retrieval.query import CaseQuery
 from tests.unit.flow.world import (
     World,
     a_pair,

@@ -8,9 +8,9 @@ from builders import a_phenopacket, an_item
 
 from cluster.contracts.sharing import Envelope, Receipt, Refusal
 from cluster.flow import deliveries, related
-from cluster.flow.query import CaseQuery
 from cluster.flow.search import search
 from cluster.ids import canonical_json, sha256
+from cluster.retrieval.query import CaseQuery
 from tests.unit.flow.world import World, a_pair, audit_actions, held, read
 
 

@@ -7,7 +7,7 @@ import pytest
 from builders import a_phenopacket, an_envelope, an_item
 
 from cluster.clock import DAY_S
-from cluster.contracts.sharing import RelatedAnswers, RelatedQuery, RelatedQuestions
+from cluster.contracts.related import RelatedAnswers, RelatedQuery, RelatedQuestions
 from cluster.flow import deliveries, related
 from cluster.ids import canonical_json, sha256
 from cluster.storage.cases import set_state

@@ -10,10 +10,10 @@ from builders import TERM_IDS, a_phenopacket
 
 from cluster.errors import InputError, SourceUnreadable
 from cluster.flow.platform import Platform
-from cluster.flow.query import CaseQuery
 from cluster.flow.ranking_fit import fit_ranking
 from cluster.flow.retrieval import files_platform, read_queries, retrieve, unmatched
 from cluster.flow.search import search
+from cluster.retrieval.query import CaseQuery
 from cluster.settings import Settings
 from cluster.storage.sources import RECORD_BYTES_MAX
 from jobs import retrieve as job

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from cluster.errors import InputError, NotFound
 from cluster.flow.platform import Platform
-from cluster.flow.query import K_MAX, TERMS_MAX, TEXT_MAX, CaseHit, CaseQuery, SearchAnswer
 from cluster.flow.search import asked_like, search
 from cluster.retrieval.index import CaseFilter
+from cluster.retrieval.query import K_MAX, TERMS_MAX, TEXT_MAX, CaseHit, CaseQuery, SearchAnswer
 from cluster.storage.lance import LanceIndex
 from tests.unit.flow.world import open_at, take_in
 

@@ -10,9 +10,9 @@ from builders import TERM_IDS, a_phenopacket
 from cluster.errors import NotFound
 from cluster.flow import search as flow_search
 from cluster.flow.platform import Platform
-from cluster.flow.query import CaseHit, CaseQuery, SearchAnswer
 from cluster.flow.search import asked_like, explained, find, put_in_order, put_together, search
 from cluster.retrieval.index import CaseFilter
+from cluster.retrieval.query import CaseHit, CaseQuery, SearchAnswer
 from tests.unit.flow.world import World, a_pair, open_at, take_in
 
 SEIZURE, TONIC, HEART = "HP:0001250", "HP:0002069", "HP:0001626"

@@ -14,8 +14,8 @@ from cluster.case.redaction import redact
 from cluster.errors import InputError, NotFound, PolicyRefusal
 from cluster.flow.consents import set_consent
 from cluster.flow.network_search import TOLD_MAX, find_hits, question, told_years
-from cluster.flow.query import CaseQuery, Hit, NetworkQuery
 from cluster.retrieval.index import CaseFilter
+from cluster.retrieval.query import CaseQuery, Hit, NetworkQuery
 from tests.unit.flow.world import World, a_pair, audit_actions, open_at, read, take_in
 
 SEIZURE, TONIC, HEART, NERVES = "HP:0001250", "HP:0002069", "HP:0001626", "HP:0000707"

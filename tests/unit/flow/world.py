@@ -12,6 +12,7 @@ from builders import MemoryIndex, a_phenopacket, a_small_ontology
 from cluster.clock import ManualClock
 from cluster.contracts.access import EVENTS
 from cluster.contracts.ingest import IngestReport, Source
+from cluster.contracts.related import RelatedAnswers
 from cluster.contracts.sharing import (
     DecisionRecord,
     DeliveryStatus,
@@ -19,7 +20,6 @@ from cluster.contracts.sharing import (
     Peer,
     Receipt,
     Refusal,
-    RelatedAnswers,
     Settlement,
 )
 from cluster.contracts.trend import Prediction

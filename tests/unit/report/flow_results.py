@@ -1,6 +1,7 @@
 """A small flow result, built by hand, with every number known to the tests."""
 
 from cluster.contracts.ingest import Finding, IngestReport
+from cluster.contracts.related import RelatedItem
 from cluster.contracts.result import (
     SIMULATED,
     ClassSummary,
@@ -20,7 +21,6 @@ from cluster.contracts.sharing import (
     PlatformProfile,
     PlatformTag,
     Receipt,
-    RelatedItem,
 )
 from cluster.contracts.trend import Prediction, ShapeCard, TrendCard, TrendMetrics, UpdateReport
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.contracts.sharing import LiteratureAnswer, LiteratureQuery, Publication
+from cluster.contracts.related import LiteratureAnswer, LiteratureQuery, Publication
 from cluster.retrieval.literature import FILE, Corpus, ask, relation, words_of
 
 NOONAN = LiteratureQuery(

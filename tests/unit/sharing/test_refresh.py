@@ -6,7 +6,7 @@ import pytest
 from builders import an_item
 
 from cluster.clock import DAY_S
-from cluster.contracts.sharing import RelatedItem
+from cluster.contracts.related import RelatedItem
 from cluster.sharing.refresh import (
     SCORE_MIN,
     best_items,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.contracts.sharing import LiteratureQuery, Publication
+from cluster.contracts.related import LiteratureQuery, Publication
 from cluster.errors import SourceUnreadable
 from cluster.storage import literature
 from cluster.storage.literature import FileSource, load_disease_names, read_publications

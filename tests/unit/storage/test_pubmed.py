@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from cluster.clock import ManualClock
-from cluster.contracts.sharing import LiteratureAnswer, LiteratureQuery
+from cluster.contracts.related import LiteratureAnswer, LiteratureQuery
 from cluster.retrieval.literature import ask
 from cluster.settings import load_settings
 from cluster.storage import pubmed
