@@ -1,14 +1,25 @@
 """How deliveries and questions reach a platform, of this cluster or of another (S1000, S1010)."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from ray.exceptions import RayError
 
-from cluster.contracts.related import RelatedItem, RelatedQuery
+from cluster.contracts.related import (
+    DiseaseCases,
+    DiseaseQuestion,
+    NetworkCases,
+    RelatedItem,
+    RelatedQuery,
+)
 from cluster.contracts.sharing import Envelope, Receipt, Refusal, Settlement
+from cluster.flow.cases_of_disease import cases_by_platform
 from cluster.storage.peer_client import Unanswered
+
+ANSWER_S: Final = 20.0
+"""Seconds that a platform has to say which cases it has."""
 
 
 class Receiver(Protocol):
@@ -26,6 +37,14 @@ class Receiver(Protocol):
         self, asker: str, queries: Sequence[RelatedQuery]
     ) -> Mapping[str, Sequence[RelatedItem]]:
         """Answer what another platform asks for its shared cases.
+
+        Raises:
+            Unanswered: there is no answer.
+        """
+        ...
+
+    async def find_cases(self, asker: str, question: DiseaseQuestion) -> DiseaseCases | None:
+        """Answer with the rare cases of a disease that who asks may know of.
 
         Raises:
             Unanswered: there is no answer.
@@ -53,6 +72,11 @@ class PlatformHere:
         items: dict[str, list[RelatedItem]] = await _answer(call)
         return items
 
+    async def find_cases(self, asker: str, question: DiseaseQuestion) -> DiseaseCases | None:
+        """Call the actor."""
+        cases: DiseaseCases | None = await _answer(self._actor.find_cases.remote(asker, question))
+        return cases
+
 
 async def _answer(call: Any) -> Any:  # noqa: ANN401 - Ray does not type it
     try:
@@ -60,6 +84,32 @@ async def _answer(call: Any) -> Any:  # noqa: ANN401 - Ray does not type it
     except RayError:
         code = "no_answer"
         raise Unanswered(code) from None
+
+
+async def cases_of_disease(
+    asker: str, asked: Sequence[str], peers: Mapping[str, Receiver], question: DiseaseQuestion
+) -> NetworkCases:
+    """Ask platforms for the rare cases of a disease, all at once (C8).
+
+    One that fails, or takes longer than ``ANSWER_S``, is named with the reason and takes nothing
+    from the others.
+    """
+
+    async def one(name: str) -> DiseaseCases | str | None:
+        if name not in peers:
+            return "it is not known here"
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await peers[name].find_cases(asker, question)
+        except TimeoutError:
+            return f"no answer within {ANSWER_S:.0f} seconds"
+        except Unanswered as error:
+            return str(error)
+
+    told = dict(zip(asked, await asyncio.gather(*map(one, asked)), strict=True))
+    answers = {name: said for name, said in told.items() if not isinstance(said, str)}
+    unanswered = {name: said for name, said in told.items() if isinstance(said, str)}
+    return cases_by_platform(question, answers, unanswered)
 
 
 async def carry(receiver: Receiver | None, sent: list[Envelope]) -> list[Settlement]:

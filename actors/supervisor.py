@@ -16,7 +16,7 @@ import httpx
 import ray
 from ray.exceptions import RayError
 
-from actors.courier import PlatformHere, Receiver, carry
+from actors.courier import PlatformHere, Receiver, carry, cases_of_disease
 from actors.network import start_network
 from actors.options import SUPERVISOR, actor_options
 from actors.platform import start_platform
@@ -24,6 +24,8 @@ from actors.registry import start_registry
 from actors.trend import start_trend
 from cluster.clock import SystemClock
 from cluster.contracts.related import (
+    DiseaseQuestion,
+    NetworkCases,
     RefreshReport,
     RelatedAnswers,
     RelatedItem,
@@ -31,7 +33,7 @@ from cluster.contracts.related import (
     SourceState,
 )
 from cluster.contracts.sharing import Envelope
-from cluster.errors import Conflict
+from cluster.errors import Conflict, NotFound
 from cluster.retrieval.literature import NETWORK, SOURCES, LiteratureSource, ask
 from cluster.settings import Settings
 from cluster.storage.literature import load_disease_names
@@ -98,6 +100,19 @@ class SupervisorService:
         self._nudged.set()
         self._nudged = asyncio.Event()
         return list(self._couriers.values())
+
+    async def cases_of_disease(self, name: str, question: DiseaseQuestion) -> NetworkCases:
+        """Ask a platform and all that it has an agreement with for rare cases of a disease (C8).
+
+        Raises:
+            NotFound: there is no such platform.
+        """
+        platforms = await self._platforms()
+        if name not in platforms:
+            what = "there is no such platform"
+            raise NotFound(what, remedy="List the platforms.")
+        asked = await platforms[name].platforms_to_ask.remote(question)
+        return await cases_of_disease(name, asked, await self._peers(platforms), question)
 
     async def refresh(self, now: float, settings: Settings) -> RefreshReport:
         """Renew the related material that is due (S1020, S1030).

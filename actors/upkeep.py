@@ -2,18 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import ray
-from ray.exceptions import RayError
 
 from actors.flow import Run
 from actors.platform import start_platform
 from actors.session import known_platforms
-from cluster.contracts.related import DiseaseCases, DiseaseQuestion, NetworkCases, RelatedItem
+from cluster.contracts.related import DiseaseQuestion, NetworkCases, RelatedItem
 from cluster.contracts.sharing import DeliveryStatus, PlatformTag, ReplayedDecision
 from cluster.errors import NotFound
-from cluster.flow.cases_of_disease import cases_by_platform
 from cluster.flow.replay import with_unlike_predictions
 from cluster.flow.search import put_in_order, put_together
 from cluster.retrieval.profiles import OWN
@@ -21,9 +18,6 @@ from cluster.retrieval.query import CaseQuery, SearchAnswer
 from cluster.storage.backup import copy_blobs, copy_image_sets, seal
 from cluster.storage.blobs import BlobStore
 from cluster.storage.ranking import load_ranking
-
-ANSWER_S: Final = 60.0
-"""How long a platform may take to say which cases of a disease it has."""
 
 
 def registered(run: Run) -> tuple[list[PlatformTag], list[tuple[str, str, bool]]]:
@@ -96,28 +90,12 @@ def related_of(run: Run, name: str, case_id: str) -> list[RelatedItem]:
 def cases_of_disease(run: Run, name: str, question: DiseaseQuestion) -> NetworkCases:
     """Ask every platform that has an agreement with one for the rare cases of a disease (C8).
 
-    All are asked at once. One that fails, or takes longer than ``ANSWER_S``, is named with the
-    reason and takes nothing from the others.
-
     Raises:
         NotFound: there is no such platform.
     """
     _known(run, [name])
-    platforms = run.session.platforms
-    asked: tuple[str, ...] = ray.get(platforms[name].platforms_to_ask.remote(question))
-    calls = {p: platforms[p].find_cases.remote(name, question) for p in asked if p in platforms}
-    unanswered = {p: "it is not on this cluster" for p in asked if p not in platforms}
-    ready, _ = ray.wait([*calls.values()], num_returns=len(calls), timeout=ANSWER_S)
-    answers: dict[str, DiseaseCases | None] = {}
-    for peer, call in calls.items():
-        if call not in ready:
-            unanswered[peer] = f"no answer within {ANSWER_S:.0f} seconds"
-            continue
-        try:
-            answers[peer] = ray.get(call)
-        except RayError as error:
-            unanswered[peer] = f"it failed ({type(error).__name__})"
-    return cases_by_platform(question, answers, unanswered)
+    cases: NetworkCases = ray.get(run.session.supervisor.cases_of_disease.remote(name, question))
+    return cases
 
 
 def delivery_statuses(run: Run) -> dict[str, list[DeliveryStatus]]:

@@ -6,13 +6,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
+from actors.courier import cases_of_disease
+from cluster.contracts.related import DiseaseQuestion, NetworkCases
+from cluster.errors import NotFound
 from cluster.settings import Settings
+from cluster.storage.peer_client import RemotePlatform, peer_http
 from serve_apps.bare import BareCluster
 from serve_apps.bare import InProcess as Local
 
@@ -28,6 +32,22 @@ class LocalCluster(BareCluster):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.opened.append(self)
+
+    @property
+    def cases(self) -> Self:
+        return self
+
+    async def cases_of_disease(self, name: str, question: DiseaseQuestion) -> NetworkCases:
+        """Ask as the supervisor does; platforms of other clusters over HTTP."""
+        if name not in self.services:
+            what = "there is no such platform"
+            raise NotFound(what)
+        asked = self.services[name].platforms_to_ask(question)
+        async with peer_http() as client:
+            remotes = self.network_service.remotes()
+            peers: dict[str, Any] = {n: Local(one) for n, one in self.services.items()}
+            peers |= {one.card.platform_id: RemotePlatform(one, client) for one in remotes}
+            return await cases_of_disease(name, asked, peers, question)
 
 
 class Client:

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from pydantic import Field, SecretStr
 
 from cluster.contracts.message import Frozen
-from cluster.contracts.related import RelatedItem, RelatedQuery
+from cluster.contracts.related import DiseaseCases, DiseaseQuestion, RelatedItem, RelatedQuery
 from cluster.contracts.sharing import Envelope, Receipt, Refusal
 
 ENVELOPES_MAX: Final = 64
@@ -52,6 +52,19 @@ class PeerQuestions(Frozen):
 
     receiver: str = Field(max_length=63)
     queries: tuple[RelatedQuery, ...] = Field(min_length=1, max_length=QUESTIONS_MAX)
+
+
+class PeerDiseaseQuestion(Frozen):
+    """What a platform asks one of this cluster for its rare cases of a disease with (C8)."""
+
+    receiver: str = Field(max_length=63)
+    question: DiseaseQuestion
+
+
+class PeerDiseaseCases(Frozen):
+    """The cases that who asked may know; null where it may receive none from here."""
+
+    cases: DiseaseCases | None
 
 
 class PeerItems(Frozen):

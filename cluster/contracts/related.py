@@ -13,6 +13,8 @@ PUBMED_PAGES: Final = "https://pubmed.ncbi.nlm.nih.gov"
 CODES_MAX: Final = 256
 """Codes of one question about a disease."""
 CODE_CHARS_MAX: Final = 128
+SAME_DISEASE: Final = "same disease {}"
+"""Why a case answers the question for a code."""
 
 
 class RelatedItem(Frozen):
@@ -53,8 +55,8 @@ class RelatedQuery(Frozen):
 class DiseaseQuestion(Frozen):
     """What platforms are asked for their rare cases of one disease with (C8)."""
 
-    disease_id: str
-    name: str
+    disease_id: str = Field(max_length=CODE_CHARS_MAX)
+    name: str = Field(max_length=1000)
     """As the disease database has it, never a word of a case; empty where it has no such record."""
     codes: tuple[Annotated[str, Field(max_length=CODE_CHARS_MAX)], ...] = Field(
         max_length=CODES_MAX
@@ -69,9 +71,9 @@ class DiseaseCases(Frozen):
 
     items: tuple[RelatedItem, ...]
     """The one that changed last first, up to the limit."""
-    rare: int
+    rare: int = Field(ge=0)
     """All that may be shared and that the platform's screening calls rare."""
-    others: int
+    others: int = Field(ge=0)
     """Further ones that may be shared and that its screening does not call rare."""
 
 

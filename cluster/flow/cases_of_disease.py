@@ -12,7 +12,13 @@ from typing import Final
 
 from cluster.case import codes as case_codes
 from cluster.contracts.disease import DiseaseAnswer
-from cluster.contracts.related import DiseaseCases, DiseaseQuestion, NetworkCases, RelatedItem
+from cluster.contracts.related import (
+    SAME_DISEASE,
+    DiseaseCases,
+    DiseaseQuestion,
+    NetworkCases,
+    RelatedItem,
+)
 from cluster.diseases import codes as disease_codes
 from cluster.errors import NotFound
 from cluster.flow.diseases import DiseaseDatabase
@@ -21,8 +27,6 @@ from cluster.screening.incidence import KEPT
 from cluster.storage import cases as case_rows
 from cluster.storage import deliveries, journal
 
-SAME_DISEASE: Final = 1.0
-"""Likeness of a case in all that was asked."""
 REFUSED: Final = "it has no agreement with the platform that asks"
 
 
@@ -149,7 +153,7 @@ def _item(
         kind="case",
         title=question.name,
         platform=platform.platform_id,
-        score=SAME_DISEASE,
-        why=f"same disease {code}",
+        score=1.0,
+        why=SAME_DISEASE.format(code),
         audience=(asker,),
     )

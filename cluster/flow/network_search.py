@@ -25,6 +25,7 @@ from cluster.retrieval.feature import vectors
 from cluster.retrieval.index import CaseFilter
 from cluster.retrieval.profiles import OWN, Presentation, profiles_of
 from cluster.retrieval.query import (
+    TOLD_MAX,
     CaseQuery,
     Hit,
     NetworkAnswer,
@@ -41,8 +42,6 @@ from cluster.storage import cases as case_rows
 from cluster.storage import deliveries, journal
 from cluster.storage.cases import StoredCase
 
-TOLD_MAX: Final = 20
-"""Cases of one platform that another one is told of in one answer."""
 UNLINKED: Final = "it has no agreement with this platform"
 
 

@@ -15,6 +15,8 @@ TERMS_MAX = 500
 TEXT_MAX = 4096
 K_MAX = CANDIDATES // 2
 PLATFORMS_MAX = 50
+TOLD_MAX = 20
+"""Cases of one platform that another one is told of in one answer."""
 
 
 class CaseQuery(BaseModel):
@@ -66,9 +68,9 @@ class Hit(BaseModel):
     case_id: str
     disease_id: str
     disease_label: str
-    score: float
+    score: float = Field(allow_inf_nan=False)
     """Orders the hits of one answer; higher is nearer."""
-    similarity: float
+    similarity: float = Field(allow_inf_nan=False)
     """simGIC with the terms asked for, 0 to 1; 0 where no term was asked for."""
     matches: tuple[TermMatch, ...] = ()
     """What speaks for it, the most informative first."""
@@ -84,6 +86,23 @@ class CaseHit(Hit):
     origin: str
     category: str
     rare_feature: float
+
+
+class PeerSearch(BaseModel):
+    """What a platform of another cluster asks one of this cluster."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    receiver: str = Field(max_length=63)
+    query: CaseQuery
+
+
+class PeerHits(BaseModel):
+    """The cases that who asked may know, best first; null where it may receive none from here."""
+
+    model_config = ConfigDict(frozen=True)
+
+    hits: tuple[Hit, ...] | None = Field(max_length=TOLD_MAX)
 
 
 class DiseaseHit(BaseModel):

@@ -1,4 +1,4 @@
-"""Calls the share service of another cluster for a platform of this one (S1000, S1020).
+"""Calls the share service of another cluster for a platform of this one (S400, S1000, S1020).
 
 Every failure is ``Unanswered`` with a code: whether the peer has taken something is not known then,
 and the same is sent again under the same key. The token goes to its peer alone, over HTTPS or to
@@ -6,8 +6,10 @@ this machine.
 """
 
 import asyncio
+import re
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Final, TypeVar
 
 import httpx
@@ -17,12 +19,21 @@ from cluster.contracts.peers import (
     QUESTIONS_MAX,
     PeerAnswers,
     PeerDeliveries,
+    PeerDiseaseCases,
+    PeerDiseaseQuestion,
     PeerItems,
     PeerQuestions,
     Remote,
 )
-from cluster.contracts.related import RelatedItem, RelatedQuery
+from cluster.contracts.related import (
+    SAME_DISEASE,
+    DiseaseCases,
+    DiseaseQuestion,
+    RelatedItem,
+    RelatedQuery,
+)
 from cluster.contracts.sharing import Envelope, Receipt, Refusal
+from cluster.retrieval.query import CaseQuery, Hit, PeerHits, PeerSearch
 from cluster.storage.mme_client import (
     AGENT,
     Unreadable,
@@ -107,6 +118,48 @@ class RemotePlatform:
                     items[query.case_id] = [_as_its_own(item, name) for item in found]
         return items
 
+    async def find_hits(self, asker: str, query: CaseQuery) -> tuple[Hit, ...] | None:
+        """Ask for cases like one; None where this platform may receive none from there.
+
+        Raises:
+            Unanswered: it is not known what the platform has.
+        """
+        del asker
+        name = self._remote.card.platform_id
+        asked = PeerSearch(receiver=name, query=query)
+        hits = (await self._call("peer/searches", asked, PeerHits)).hits
+        if hits is None:
+            return None
+        _check_names(name, [hit.case_id for hit in hits])
+        return tuple(hit.model_copy(update={"platform": name}) for hit in hits)
+
+    async def find_cases(self, asker: str, question: DiseaseQuestion) -> DiseaseCases | None:
+        """Ask for the rare cases of a disease; None where this platform may receive none.
+
+        Raises:
+            Unanswered: it is not known what the platform has.
+        """
+        del asker
+        name = self._remote.card.platform_id
+        asked = PeerDiseaseQuestion(receiver=name, question=question)
+        cases = (await self._call("peer/rare-cases", asked, PeerDiseaseCases)).cases
+        if cases is None:
+            return None
+        _check_names(name, [item.item_id for item in cases.items])
+        known = {SAME_DISEASE.format(code) for code in question.codes}
+        items = tuple(
+            RelatedItem(
+                item_id=item.item_id,
+                kind="case",
+                title=question.name,
+                platform=name,
+                score=1.0,
+                why=item.why if item.why in known else SAME_DISEASE.format(question.disease_id),
+            )
+            for item in cases.items[: question.limit]
+        )
+        return cases.model_copy(update={"items": items})
+
     async def _call(self, path: str, body: BaseModel, answer: type[M]) -> M:
         url = checked_base(self._remote.card.url) + path
         headers = {
@@ -152,14 +205,31 @@ def peer_http() -> httpx.AsyncClient:
         timeout=ANSWER_S,
         follow_redirects=False,
         trust_env=False,
-        verify=ssl.create_default_context(),
+        verify=_authorities(),
     )
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Return whom this machine trusts; reading that takes longer than many a call."""
+    return ssl.create_default_context()
 
 
 def _as_its_own(item: RelatedItem, platform: str) -> RelatedItem:
     """Return what a peer may say of an item: that it is its own, for us alone, without a title."""
     title = item.title if item.kind == "case" else ""
     return item.model_copy(update={"platform": platform, "audience": (), "title": title})
+
+
+def _check_names(platform: str, names: Sequence[str]) -> None:
+    """Let no peer name what is not its own.
+
+    Raises:
+        Unanswered: one of the names is not as the platform makes them.
+    """
+    form = re.compile(rf"{re.escape(platform)}\.[A-Za-z0-9_-]{{1,128}}")
+    if not all(map(form.fullmatch, names)):
+        raise Unanswered(UNREADABLE)
 
 
 def _parts(envelopes: Sequence[Envelope]) -> Iterator[tuple[Envelope, ...]]:

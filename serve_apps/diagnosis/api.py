@@ -26,7 +26,7 @@ def routes(ports: DiagnosisPorts) -> APIRouter:
     diseases, uploads = Diseases(settings), Uploads(settings.data_dir)
     add_public(made, PublicFolder(settings.data_dir))
     add_image_models(made, ports, diseases, uploads)
-    add_diseases(made, settings, diseases)
+    add_diseases(made, ports, diseases)
     add_image_sets(made, settings, uploads)
     add_training(made, ports)
     return made

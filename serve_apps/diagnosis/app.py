@@ -5,14 +5,14 @@ from typing import cast
 
 from ray.exceptions import RayActorError
 
-from actors.options import REGISTRY
+from actors.options import REGISTRY, SUPERVISOR
 from actors.registry import RegistryService
 from actors.registry_calls import ask_registry
 from cluster.contracts.image_models import ListedModel
 from cluster.errors import StoreUnavailable
 from cluster.settings import Settings
 from serve_apps.diagnosis.api import PREFIX, routes
-from serve_apps.diagnosis.ports import RegistryPort
+from serve_apps.diagnosis.ports import CasesPort, RegistryPort
 from serve_apps.diagnosis.ray_jobs import RayJobs
 from serve_apps.http.remote import Remote
 from serve_apps.http.serving import placed
@@ -26,6 +26,7 @@ class Cluster:
         self.settings = settings
         self.training = RayJobs(settings)
         self.registry = cast(RegistryPort, Remote(REGISTRY))
+        self.cases = cast(CasesPort, Remote(SUPERVISOR))
 
     async def publish_pending(self, bundle_json: bytes, by: str) -> ListedModel:
         """List a bundle; see ``DiagnosisPorts``."""

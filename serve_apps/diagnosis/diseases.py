@@ -1,5 +1,6 @@
 """Routes of diseases: a question or a result in, what is known out (C8)."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -8,12 +9,15 @@ from fastapi import APIRouter, Body, Query
 
 from cluster.contracts.diagnosis import Result, ResultAnswer
 from cluster.contracts.disease import DiseaseAnswer
+from cluster.contracts.related import NetworkCases
 from cluster.errors import InputError, NotFound
+from cluster.flow.cases_of_disease import answer_and_question
 from cluster.flow.diseases import OTHERS_MAX, DiseaseDatabase
 from cluster.flow.results import answer_of_result, listed_version
 from cluster.settings import Settings
 from cluster.storage.diseases import DiseaseShelf
 from serve_apps.diagnosis.examples import RESULT
+from serve_apps.diagnosis.ports import DiagnosisPorts
 from serve_apps.diagnosis.public import PublicFolder
 
 
@@ -47,17 +51,21 @@ class Diseases:
 
         Raises:
             InputError: it names a vocabulary, with a colon, and is no code of it.
+            NotFound: no record has this code or name.
         """
         try:
             yield
+        except NotFound:
+            what = "no record has this code or name"
+            raise NotFound(what, place, "Look for it with GET diseases.") from None
         except InputError as error:
             what = "the question names a vocabulary and is no code of it"
             raise InputError(what, place, error.remedy) from None
 
 
-def add_diseases(made: APIRouter, settings: Settings, diseases: Diseases) -> None:
+def add_diseases(made: APIRouter, ports: DiagnosisPorts, diseases: Diseases) -> None:
     """Add the routes of diseases to those of the diagnosis application."""
-    folder = PublicFolder(settings.data_dir)
+    folder = PublicFolder(ports.settings.data_dir)
 
     @made.get("/diseases")
     def find_disease(
@@ -72,6 +80,24 @@ def add_diseases(made: APIRouter, settings: Settings, diseases: Diseases) -> Non
             what = f"no disease was found in {database.card.name}"
             raise NotFound(what, "query", "Ask by a code, a name or other words.")
         return answer
+
+    @made.get("/platforms/{platform}/rare-cases")
+    async def rare_cases(
+        platform: str,
+        disease: Annotated[str, Query(min_length=1, max_length=200, description="code or name")],
+        limit: Annotated[int, Query(ge=1, le=100, description="cases of one platform")] = 20,
+    ) -> NetworkCases:
+        """Get the rare cases of a disease that a platform may know of, on the whole network (C8).
+
+        The platform and all that it has an agreement with are asked, which tells them the disease:
+        an audit row says so before. Each has 20 seconds; who did not answer is named with the
+        reason, which says nothing of its cases. A case has a name made for this platform.
+        """
+        with diseases.asked("disease"):
+            _, question = await asyncio.to_thread(
+                answer_and_question, diseases.serving(), disease, limit
+            )
+        return await ports.cases.cases_of_disease(platform, question)
 
     @made.post("/results")
     def answer_result(

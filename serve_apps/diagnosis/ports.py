@@ -5,6 +5,7 @@ from typing import Protocol
 
 from cluster.contracts.diagnosis import TrainingOrder, TrainingRun
 from cluster.contracts.image_models import ListedModel, ModelList, State
+from cluster.contracts.related import DiseaseQuestion, NetworkCases
 from cluster.settings import Settings
 
 
@@ -15,6 +16,18 @@ class RegistryPort(Protocol):
     async def accept_image(self, name: str, which: str, by: str, reason: str) -> ListedModel: ...
     async def refuse_image(self, name: str, which: str, by: str, reason: str) -> ListedModel: ...
     async def retire_image(self, name: str, which: str, by: str, reason: str) -> ListedModel: ...
+
+
+class CasesPort(Protocol):
+    """Asks the network for cases; as ``SupervisorService``."""
+
+    async def cases_of_disease(self, name: str, question: DiseaseQuestion) -> NetworkCases:
+        """Ask a platform and all that it has an agreement with.
+
+        Raises:
+            NotFound: there is no such platform.
+        """
+        ...
 
 
 class TrainingPort(Protocol):
@@ -42,6 +55,9 @@ class DiagnosisPorts(Protocol):
 
     @property
     def registry(self) -> RegistryPort: ...
+
+    @property
+    def cases(self) -> CasesPort: ...
 
     @property
     def training(self) -> TrainingPort: ...

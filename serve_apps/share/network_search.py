@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Body, Request
@@ -16,6 +17,7 @@ from cluster.retrieval.query import (
     NetworkQuestion,
     PlatformAnswer,
 )
+from cluster.storage.peer_client import RemotePlatform, Unanswered, peer_http
 from serve_apps.http.guard import caller_of
 from serve_apps.share.examples import NETWORK_QUERY
 from serve_apps.share.ports import SharePorts
@@ -38,9 +40,9 @@ def add_network_search(made: APIRouter, ports: SharePorts) -> None:
         """Find cases of a platform and of those that it has an agreement with, all at once (S400).
 
         Others tell of cases whose consent is given, redacted and under the names by which they are
-        shared, at most 20 each. Each platform has 20 seconds and a state of its own: one that is
-        away is named as such. Diseases are ranked by the own platform's cases alone. The query is
-        not stored.
+        shared, at most 20 each; so do those of other clusters. Each platform has 20 seconds and a
+        state of its own: one that is away is named as such. Diseases are ranked by the own
+        platform's cases alone. The query is not stored.
         """
         home = await ports.platform(platform)
         asked = await home.network_question(query, caller_of(request).name)
@@ -73,18 +75,28 @@ async def _ask(
         for name in asked.platforms
         if name not in asked.refused
     }
-    answers = await asyncio.gather(*(_answer(ports, n, asker, q) for n, q in queries.items()))
+    remotes = {one.card.platform_id: one for one in await ports.network.remotes()}
+    async with peer_http() as client:
+        elsewhere = {n: RemotePlatform(remotes[n], client) for n in queries if n in remotes}
+
+        async def hits(name: str) -> tuple[Hit, ...] | None:
+            where = elsewhere.get(name) or await ports.platform(name)
+            return await where.find_hits(asker, queries[name])
+
+        answers = await asyncio.gather(*(_answer(name, hits(name)) for name in queries))
     return dict(zip(queries, answers, strict=True))
 
 
-async def _answer(ports: SharePorts, name: str, asker: str, query: CaseQuery) -> Answer:
+async def _answer(name: str, asked: Awaitable[tuple[Hit, ...] | None]) -> Answer:
     """Return what a platform tells, or how it failed; a failure of one is none of the others."""
     try:
         async with asyncio.timeout(ANSWER_S):
-            return await (await ports.platform(name)).find_hits(asker, query)
+            return await asked
     except TimeoutError:
         message = f"no answer within {ANSWER_S:.0f} seconds"
         return PlatformAnswer(platform=name, state="timed_out", message=message)
+    except Unanswered as error:
+        return PlatformAnswer(platform=name, state="unreachable", message=str(error))
     except Exception as error:  # whatever it is, the others have answered
         logger.warning("platform %s did not answer: %s", name, type(error).__name__)
         return PlatformAnswer(platform=name, state="unreachable", message="it does not answer")

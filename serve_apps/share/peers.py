@@ -12,6 +12,8 @@ from cluster.contracts.peers import (
     PeerAnswers,
     PeerCard,
     PeerDeliveries,
+    PeerDiseaseCases,
+    PeerDiseaseQuestion,
     PeerItems,
     PeerQuestions,
     Remote,
@@ -19,6 +21,7 @@ from cluster.contracts.peers import (
 from cluster.contracts.sharing import Envelope, Receipt, Refusal
 from cluster.errors import InputError, NotFound
 from cluster.ids import checked_platform_id
+from cluster.retrieval.query import PeerHits, PeerSearch
 from cluster.storage.peer_client import checked_remote
 from serve_apps.http.bodies import read_body, schema_of
 from serve_apps.http.guard import RETRY_AFTER_S, body_limit, caller_of
@@ -36,6 +39,7 @@ def add_peers(made: APIRouter, ports: SharePorts) -> None:
     """Add the routes to those of the share application."""
     _add_cards(made, ports)
     _add_exchange(made, ports)
+    _add_questions(made, ports)
 
 
 def _add_cards(made: APIRouter, ports: SharePorts) -> None:
@@ -102,6 +106,8 @@ def _add_exchange(made: APIRouter, ports: SharePorts) -> None:
         sender = await _sender(request, ports)
         return await (await ports.platform(receiver)).receipt(sender, delivery_id)
 
+
+def _add_questions(made: APIRouter, ports: SharePorts) -> None:
     @made.post("/peer/questions", openapi_extra=body_limit(1))
     async def questions(request: Request, asked: PeerQuestions) -> PeerItems:
         """Answer which cases here are related to some of the caller's platform (S1010).
@@ -116,6 +122,26 @@ def _add_exchange(made: APIRouter, ports: SharePorts) -> None:
             for name, its in found.items()
         }
         return PeerItems(items=items)
+
+    @made.post("/peer/searches", openapi_extra=body_limit(1))
+    async def search(request: Request, asked: PeerSearch) -> PeerHits:
+        """Answer which cases here are like one that the caller's platform looks for (S400).
+
+        Who has no agreement gets null. An answer has 20 cases at most, redacted.
+        """
+        sender = await _sender(request, ports)
+        where = await ports.platform(asked.receiver)
+        return PeerHits(hits=await where.find_hits(sender, asked.query))
+
+    @made.post("/peer/rare-cases", openapi_extra=body_limit(1))
+    async def rare_cases(request: Request, asked: PeerDiseaseQuestion) -> PeerDiseaseCases:
+        """Answer which rare cases of a disease the caller's platform may know of (C8).
+
+        Who has no agreement gets null.
+        """
+        sender = await _sender(request, ports)
+        where = await ports.platform(asked.receiver)
+        return PeerDiseaseCases(cases=await where.find_cases(sender, asked.question))
 
 
 class Turns:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from cluster.authorisation.tokens import TokenCard, TokenIssued, TokenOrder
 from cluster.contracts.matchmaking import Matchmaker, PeerQuestion
 from cluster.contracts.peers import Remote
-from cluster.contracts.related import RelatedItem, RelatedQuery
+from cluster.contracts.related import DiseaseCases, DiseaseQuestion, RelatedItem, RelatedQuery
 from cluster.contracts.result import ScreeningReport
 from cluster.contracts.share import (
     CaseAdded,
@@ -54,6 +54,7 @@ class PlatformPort(Protocol):
     async def find_related(
         self, asker: str, queries: Sequence[RelatedQuery]
     ) -> dict[str, list[RelatedItem]]: ...
+    async def find_cases(self, asker: str, question: DiseaseQuestion) -> DiseaseCases | None: ...
 
 
 class NetworkPort(Protocol):

@@ -1,84 +1,33 @@
 """Two clusters exchange cases over HTTP: once, receipted, and taken back (A11, B9)."""
 
 import asyncio
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.types import ASGIApp
 
 from actors.courier import carry
-from actors.platform import PlatformService
 from cluster.authorisation.roles import Role
 from cluster.contracts.peers import ENVELOPES_MAX, PeerCard, PeerDeliveries, Remote
 from cluster.contracts.related import RelatedQuery
 from cluster.contracts.sharing import Envelope, Receipt, Refusal, Settlement
 from cluster.ids import canonical_json, sha256
 from cluster.storage.peer_client import RemotePlatform, Unanswered, peer_http
-from serve_apps.http.application import application
-from serve_apps.share.api import PREFIX, routes
-from serve_apps.share.examples import PHENOPACKET
-from tests.http_builders import Client, LocalCluster, listening, quick
-from tests.unit.flow.world import PRESETS, a_prediction
+from serve_apps.share.api import PREFIX
+from tests.http_builders import Client, listening
+from tests.peer_builders import CASE, DOCUMENT, Side, an_app, two_sides
+from tests.unit.flow.world import a_prediction
 
-DOCUMENT = json.dumps(PHENOPACKET).encode()
-CASE = str(PHENOPACKET["id"])
 NOW = 1_750_000_000.0
-
-
-class Side(NamedTuple):
-    """One cluster with one platform, listening."""
-
-    cluster: LocalCluster
-    name: str
-    url: str
-    operator: Client
-    machine: Client
-    """With the token that it has given to the other platform."""
-
-    @property
-    def service(self) -> PlatformService:
-        return self.cluster.services[self.name]
-
-
-def an_app(cluster: LocalCluster) -> ASGIApp:
-    return application("sharing", routes(cluster), cluster.entrance(), PREFIX)
 
 
 @pytest.fixture
 def sides(tmp_path: Path) -> Iterator[tuple[Side, Side]]:
-    """North on one cluster and south on another, which know each other and have an agreement."""
-    clusters = [LocalCluster(quick(tmp_path / name, **PRESETS)) for name in ("a", "b")]
-    apps = [an_app(cluster) for cluster in clusters]
-    with listening(apps[0]) as first, listening(apps[1]) as second:
-        made = []
-        for cluster, app, url, name, other in zip(
-            clusters, apps, (first, second), ("north", "south"), ("south", "north"), strict=True
-        ):
-            operator = Client(app, cluster.token(Role.OPERATOR))
-            said = {"person_years_at_risk": 1e6}
-            assert operator("PUT", f"{PREFIX}/platforms/{name}", json=said).status_code == 200
-            token = cluster.token(Role.PLATFORM, other)
-            made.append((Side(cluster, name, url, operator, Client(app, token)), token))
-        (north, north_token), (south, south_token) = made
-        introduce(north, south, south_token)
-        introduce(south, north, north_token)
-        yield north, south
-
-
-def introduce(here: Side, there: Side, token: str) -> None:
-    """Register the other side's platform here, as an operator does, and agree."""
-    card = there.operator("GET", f"{PREFIX}/platforms/{there.name}/card").json()
-    card["url"] = there.url + PREFIX
-    place = f"{PREFIX}/remote-platforms/{there.name}"
-    answer = here.operator("PUT", place, json={"card": card, "token": token})
-    assert answer.status_code == 200, answer.text
-    link = f"{PREFIX}/links/{here.name}/{there.name}"
-    assert here.operator("PUT", link, json={"agreed": True}).status_code == 200
+    with two_sides(tmp_path) as made:
+        yield made
 
 
 def carried(here: Side) -> list[Settlement]:
