@@ -31,6 +31,7 @@ from cluster.contracts.image_models import (
     Variant,
     VariantName,
 )
+from cluster.contracts.related import NetworkCases
 from cluster.ids import sha256
 from cluster.images.resize import model_pixels
 from cluster.models.bundle import bundle_bytes, version_of
@@ -208,6 +209,36 @@ def an_answer(**changes: Any) -> DiseaseAnswer:
     return DiseaseAnswer(**fields | changes)
 
 
+def some_cases(**changes: Any) -> NetworkCases:
+    """What north is told: two of south's three rare cases, none of its own, and east is silent."""
+    items = [
+        {
+            "item_id": name,
+            "kind": "case",
+            "title": "redness",
+            "score": 1.0,
+            "why": f"same {DISEASE}",
+        }
+        for name in ("case-a", "case-b")
+    ]
+    fields: dict[str, Any] = {
+        "question": {"disease_id": DISEASE, "name": "redness", "codes": (DISEASE, "ORPHA:558")},
+        "found": {
+            "north": {"items": (), "rare": 0, "others": 2},
+            "south": {"items": items, "rare": 3, "others": 0},
+        },
+        "unanswered": {"east": "it is away"},
+    }
+    return NetworkCases(**fields | changes)
+
+
+def write_cases(folder: Path, content: str | bytes, platform: str = "north") -> None:
+    """Have a server of this folder answer a platform's questions for rare cases."""
+    path = folder / "platforms" / platform / "rare-cases"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
 def write_public(
     folder: Path, models: Sequence[ListedModel], *files: dict[str, bytes], made_at: float = 0.0
 ) -> Path:
@@ -233,13 +264,16 @@ class Serving:
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     """Path and headers of each request."""
     cuts: list[int] = field(default_factory=list)
-    """Bytes after which the next bodies end, one for each request of a file."""
+    """Bytes after which the next bodies end, one for each request of a file or of rare cases."""
     ranges: bool = True
     """Whether it answers a Range with a part."""
     tag: str = ""
     """An ETag for all, else that of the content."""
     status: int = 0
-    """A status for all."""
+    """A status for all that ``refuses`` is in the path of."""
+    refuses: str = ""
+    told: dict[str, str] = field(default_factory=dict)
+    """Headers that go with the status."""
     token: str = ""
 
     def paths(self) -> list[str]:
@@ -247,11 +281,11 @@ class Serving:
 
     def answer(self, path: str, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
         self.asked.append((path, headers))
-        if self.status:
-            return self.status, {}, b""
+        if self.status and self.refuses in path:
+            return self.status, self.told, b""
         if self.token and headers.get("authorization") != f"Bearer {self.token}":
             return 401, {}, b""
-        file = self.folder / path.lstrip("/")
+        file = self.folder / path.partition("?")[0].lstrip("/")
         if not file.is_file():
             return 404, {}, b""
         content = file.read_bytes()
@@ -282,7 +316,7 @@ def serving(folder: Path) -> Iterator[Serving]:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            is_cut = bool(state.cuts) and "/files/" in self.path and bool(body)
+            is_cut = bool(state.cuts and body) and re.search("/files/|/rare-cases", self.path)
             self.wfile.write(body[: state.cuts.pop(0)] if is_cut else body)
             self.close_connection = True
 

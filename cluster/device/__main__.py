@@ -4,14 +4,17 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+from rich.text import Text
 
 from cluster.clock import SystemClock
 from cluster.contracts.image_models import NOT_A_DIAGNOSIS, Recognition
+from cluster.contracts.related import NetworkCases
 from cluster.device import show
 from cluster.device.cache import MIB, Cache, CachedModel
 from cluster.device.camera import photograph
@@ -28,8 +31,8 @@ from cluster.errors import (
     NotFound,
     PolicyRefusal,
     SourceUnreadable,
-    Unreachable,
 )
+from cluster.ids import checked_platform_id
 from cluster.storage.files import write_durably
 
 EXIT_INPUT: Final = 2
@@ -48,6 +51,15 @@ Http = Annotated[bool, typer.Option("--allow-http", help="also without encryptio
 Json = Annotated[bool, typer.Option("--json", help="one JSON object a line, and nothing else")]
 Kind = Annotated[str, typer.Option(help="int8, where there is one, or fp32: larger and slower")]
 Part = Annotated[str, typer.Option(help="the part that counts: x,y,w,h, each from 0 to 1")]
+Asker = Annotated[
+    str,
+    typer.Option(
+        "--platform",
+        envvar="DAZZLE_PLATFORM",
+        callback=lambda name: name and checked_platform_id(name),
+        help="asks its network for rare cases of the disease",
+    ),
+]
 Named = Annotated[str, typer.Argument(help="a name, or the first 8 letters of a version")]
 
 app = typer.Typer(
@@ -104,6 +116,7 @@ def recognise(  # noqa: PLR0913 - a typer command has one parameter an option
     variant: Kind = "int8",
     crop: Part = "",
     threads: Annotated[int, typer.Option(min=0, help="0: as many as there are cores")] = 0,
+    platform: Asker = "",
     as_json: Json = False,
     server: Place = "",
     cache: Folder = None,
@@ -126,7 +139,7 @@ def recognise(  # noqa: PLR0913 - a typer command has one parameter an option
                 sources.append((f"camera {camera}", partial(photograph, camera)))
             results = [_one(recogniser, *one, part, as_json=as_json) for one in sources]
         if not as_json:
-            _tell_answers(device, [one for one in results if one is not None])
+            _tell_answers(device, [one for one in results if one is not None], platform)
     if None in results:
         raise SystemExit(EXIT_INPUT)
 
@@ -157,44 +170,71 @@ def _one(
     return result
 
 
-def _tell_answers(device: Device, results: list[Recognition]) -> None:
-    """Show Y for each disease that was recognised, once."""
+def _tell_answers(device: Device, results: list[Recognition], platform: str) -> None:
+    """Show Y and the rare cases of each disease that was recognised, once."""
     screen = show.terminal()
     inside = [one for one in results if not one.outside]
     for label in sorted({one.label for one in inside if not one.disease_id}):
         screen.print(show.plain(f"{label} {show.NO_DISEASE}."), soft_wrap=True)
     for disease in sorted({one.disease_id for one in inside if one.disease_id}):
         screen.print()
+        related = _related(device, disease, platform)
         try:
-            answered = device.answer(disease)
-        except (NotFound, Unreachable, PolicyRefusal, Fault) as error:
-            screen.print(
-                show.plain(f"No answer about {disease}: {error}", "yellow"), soft_wrap=True
-            )
-            continue
-        for line in show.answer_lines(answered):
+            lines = show.answer_lines(device.answer(disease), related)
+        except (NotFound, PolicyRefusal, Fault) as error:
+            told = show.plain(f"No answer about {disease}: {error}", "yellow")
+            lines = chain([told], related)
+        for line in lines:
             screen.print(line, soft_wrap=not screen.is_terminal)
     screen.print(show.plain(NOT_A_DIAGNOSIS, "yellow"), soft_wrap=True)
+
+
+def _related(device: Device, disease: str, platform: str) -> Iterator[Text]:
+    """Ask a platform's network once Y is shown, and say so, for it may take half a minute."""
+    if platform:
+        yield show.plain(f"Rare cases on the network, asked by {platform}:")
+        yield from show.cases_lines(disease, _rare_cases(device, disease, platform))
+
+
+def _rare_cases(device: Device, disease: str, platform: str) -> NetworkCases | DazzleError:
+    try:
+        return device.rare_cases(disease, platform)
+    except (NotFound, PolicyRefusal, Fault) as error:
+        return error
 
 
 @app.command()
 def answer(
     disease: Annotated[str, typer.Argument(help="an id, or the name of a disease of the list")],
+    platform: Asker = "",
     as_json: Json = False,
     server: Place = "",
     cache: Folder = None,
     allow_http: Http = False,
 ) -> None:
-    """Show what is known of a disease; only its id is sent."""
+    """Show what is known of a disease; only its id is sent, and the name of a platform."""
     with _device(server, cache, allow_http=allow_http) as device:
         wanted = disease if ":" in disease else disease_named(device.listing().models, disease)
         answered = device.answer(wanted)
         screen = show.terminal()
         if as_json:
             screen.print(answered.answer.model_dump_json(), soft_wrap=True)
+            if platform:
+                _print_cases(wanted, _rare_cases(device, wanted, platform))
             return
-        for line in show.answer_lines(answered):
+        for line in show.answer_lines(answered, _related(device, wanted, platform)):
             screen.print(line, soft_wrap=not screen.is_terminal)
+
+
+def _print_cases(disease: str, found: NetworkCases | DazzleError) -> None:
+    """Print the cases as JSON; null, and why on the error stream, where they are not known."""
+    if isinstance(found, NetworkCases):
+        told = show.plain(found.model_dump_json(ensure_ascii=True))
+        show.terminal().print(told, soft_wrap=True)
+        return
+    for line in show.cases_lines(disease, found):
+        show.terminal(stderr=True).print(line, soft_wrap=True)
+    show.terminal().print("null")
 
 
 @app.command(name="prepare")

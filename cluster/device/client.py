@@ -3,6 +3,7 @@
 The list is asked for anew each time; where the source cannot be reached, what lies in the cache is
 used, and how old the list is is told. Versions that the list withdraws are dropped and not used;
 nor is a newer version than the one that serves, for an operator may have rolled back from it.
+What the network says of rare cases is never kept: it is told as it is now, or not at all.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 from cluster.clock import Clock
 from cluster.contracts.disease import DiseaseAnswer
 from cluster.contracts.image_models import Bundle, ListedModel, ModelList, VariantName
+from cluster.contracts.related import NetworkCases
 from cluster.device.cache import Cache, CachedModel, files_of
 from cluster.device.choose import variant_of, version_named
 from cluster.device.files import Wanted
@@ -27,6 +29,8 @@ from cluster.models.bundle import BUNDLE_BYTES_MAX
 Progress = Callable[[str, int, int], None]
 """Is told the step, and how much of how much is done."""
 NOTHING_LISTED: Final = "Connect once, so that the list is kept."
+CASES_ASKED: Final = 5
+"""Rare cases that each platform is asked to name."""
 
 
 @dataclass(frozen=True)
@@ -248,6 +252,22 @@ class Device:
         self.cache.keep_answer(disease_id, content)
         return Answered(answer, None)
 
+    def rare_cases(self, disease_id: str, platform: str) -> NetworkCases:
+        """Return the rare cases of a disease that a platform's network has, asked just now (C8).
+
+        The server asks the platforms that this one has an agreement with: each learns that it looks
+        for the disease. It may take half a minute. Any error means that it is not known whether
+        there are cases.
+
+        Raises:
+            InputError: one of them is no id.
+            NotFound: the server knows no such platform or disease, or has no network.
+            PolicyRefusal: the token is not that platform's.
+            Unreachable: it cannot be asked now, or is a folder.
+            IntegrityError: what came is no such list, contradicts itself, or is of another disease.
+        """
+        return _cases_of(self.source.rare_cases(disease_id, platform, CASES_ASKED), disease_id)
+
 
 class _NotHad(Exception):
     """A version is neither cached nor to be fetched."""
@@ -267,6 +287,22 @@ def _answer_of(content: bytes, disease_id: str) -> DiseaseAnswer:
         what = f"what comes for {disease_id} is about {answer.disease_id[:60]!r}"
         raise IntegrityError(what, remedy="Tell who runs the server.")
     return answer
+
+
+def _cases_of(content: bytes, disease_id: str) -> NetworkCases:
+    try:
+        cases = NetworkCases.model_validate_json(content)
+    except ValidationError:
+        what = f"what comes for {disease_id} is no list of cases that this release can read"
+        raise IntegrityError(what) from None
+    asked = cases.question
+    if disease_id not in (asked.disease_id, *asked.codes):
+        what = f"the cases that come for {disease_id} are of {asked.disease_id[:60]!r}"
+        raise IntegrityError(what, remedy="Tell who runs the server.")
+    if any(one.rare < len(one.items) for one in cases.found.values()):
+        what = f"of {disease_id} more cases come than are counted"
+        raise IntegrityError(what, remedy="Tell who runs the server.")
+    return cases
 
 
 def day(instant: float) -> str:

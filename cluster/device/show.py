@@ -1,11 +1,11 @@
-"""What a device says on its terminal: the list, the result R and the answer Y (C4, C8).
+"""What a device says on its terminal: the list, R, the answer Y and related rare cases (C4, C8).
 
 Every text from outside is shown literally: no markup is read in it, and characters that could
 steer a terminal are replaced.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from rich import box
@@ -16,8 +16,10 @@ from rich.text import Text
 
 from cluster.contracts.disease import DiseaseAnswer, Passage, Treatment
 from cluster.contracts.image_models import ListedModel, Recognition
+from cluster.contracts.related import DiseaseCases, NetworkCases
 from cluster.device.cache import MIB, CachedModel
-from cluster.device.client import Answered, Fetched, Listing, day
+from cluster.device.client import CASES_ASKED, Answered, Fetched, Listing, day
+from cluster.errors import DazzleError
 
 WIDTH_MIN: Final = 160
 """Where nobody said how wide a line may be, as in a pipe."""
@@ -36,12 +38,13 @@ CANNOT_TELL_OUTSIDE: Final = (
     "of its classes."
 )
 OUTSIDE: Final = "outside what this model knows"
+NO_CASE: Final = "no rare case"
 NO_DISEASE: Final = "is no disease of the database, so there is nothing to look up"
 
 
 def terminal(*, stderr: bool = False) -> Console:
     """Return a console that stays readable where there is no terminal, and reads no markup."""
-    console = Console(stderr=stderr, markup=False, highlight=False)
+    console = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = max(console.width, WIDTH_MIN)
     return console
@@ -192,8 +195,11 @@ def recognition_lines(name: str, result: Recognition) -> Iterator[Text]:
         yield plain("  (decided by weights of the classes, which validation images gave)")
 
 
-def answer_lines(answered: Answered) -> Iterator[Text]:
-    """Return Y: what the disease is, what is known of treatment, each with its source (C8)."""
+def answer_lines(answered: Answered, related: Iterable[Text] = ()) -> Iterator[Text]:
+    """Return Y: what the disease is, what is known of treatment, each with its source (C8).
+
+    The lines of related cases come before the notice, and are asked for when they are reached.
+    """
     answer = answered.answer
     if answered.kept_at is not None:
         yield plain(f"Offline: this answer is of {day(answered.kept_at)}.", "yellow")
@@ -215,7 +221,37 @@ def answer_lines(answered: Answered) -> Iterator[Text]:
     yield from map(plain, _more(len(answer.references), "references"))
     loaded = f", loaded {answer.data_set.loaded_on}" if answer.data_set.loaded_on else ""
     yield plain(f"Data: {answer.data_set.name}{loaded}")
+    yield from related
     yield plain(answer.notice, "yellow")
+
+
+def cases_lines(disease_id: str, found: NetworkCases | DazzleError) -> Iterator[Text]:
+    """Say which rare cases of a disease each platform has, or why that is not known (C8)."""
+    if isinstance(found, DazzleError):
+        told = f"Whether the network has rare cases of {disease_id} is not known: {found}"
+        yield plain(told, "yellow")
+        return
+    codes = found.question.codes
+    yield plain(f"  coded {', '.join(codes[:SHOWN])}")
+    yield from map(plain, _more(len(codes), "codes"))
+    for platform, cases in found.found.items():
+        yield plain(f"  {_cut(platform)}: {_count(cases)}")
+        for one in cases.items[:CASES_ASKED]:
+            yield plain(f"    {_cut(one.item_id)}: {_cut(one.why)}")
+    for platform, reason in found.unanswered.items():
+        told = f"NO ANSWER, {_cut(reason)}; whether it has cases is not known"
+        yield plain(f"  {_cut(platform)}: {told}", "yellow")
+    if not found.found and not found.unanswered:
+        yield plain("  no platform was asked; whether there are cases is not known", "yellow")
+
+
+def _count(cases: DiseaseCases) -> str:
+    text = f"{cases.rare:,} rare case{'' if cases.rare == 1 else 's'}" if cases.rare else NO_CASE
+    shown = min(len(cases.items), CASES_ASKED)
+    if shown < cases.rare:
+        text += f", of which the {shown} that changed last are shown"
+    others = f"; {cases.others:,} more that its screening does not call rare"
+    return text + (others if cases.others else "")
 
 
 def _treatment(answer: DiseaseAnswer) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 Both are one tree: ``models.json``, ``files/<sha256>`` and ``answers/<disease id>.json``, with ``_``
 for ``:``.
+A server may also ask its network for rare cases; a folder cannot.
 Only the name of what is wanted is sent, never a picture. Plain HTTP goes to this machine alone,
 unless it is asked for; a token never goes over plain HTTP to another one.
 """
@@ -20,6 +21,7 @@ import stamina
 from pydantic import SecretStr
 
 from cluster.errors import InputError, NotFound, PolicyRefusal, Unreachable
+from cluster.ids import checked_platform_id
 from cluster.models.bundle import DISEASE_ID
 from cluster.settings import is_loopback
 
@@ -32,6 +34,7 @@ TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
 ATTEMPTS: Final = 4
 OK, PARTIAL, UNCHANGED, RANGE_WRONG = 200, 206, 304, 416
 T = TypeVar("T")
+Query = dict[str, str] | None
 
 
 class Interrupted(Exception):
@@ -80,6 +83,21 @@ class Source(Protocol):
         """
         ...
 
+    def rare_cases(self, disease_id: str, platform: str, limit: int) -> bytes:
+        """Return what a platform's network says of its rare cases of a disease, as JSON.
+
+        Args:
+            disease_id: what is asked for.
+            platform: who asks its network; the token is its own.
+            limit: cases that one platform names.
+
+        Raises:
+            InputError: one of them is no id.
+            NotFound: the server knows no such platform or disease, or has no network.
+            Unreachable, PolicyRefusal: as above; a folder has no network.
+        """
+        ...
+
     def file(self, digest: str, start: int, etag: str) -> AbstractContextManager[Stream]:
         """Open a file from a byte on, if it still has that ETag; else from its beginning.
 
@@ -124,10 +142,14 @@ def name_of_answer(disease_id: str) -> str:
     Raises:
         InputError: this is no id of a disease.
     """
+    return f"{_checked_disease_id(disease_id).replace(':', '_')}.json"
+
+
+def _checked_disease_id(disease_id: str) -> str:
     if not DISEASE_ID.fullmatch(disease_id):
         what = f"{disease_id[:60]!r} is no id of a disease"
         raise InputError(what, remedy="Give one such as MONDO:0005249.")
-    return f"{disease_id.replace(':', '_')}.json"
+    return disease_id
 
 
 def persist(work: Callable[[], T], attempts: int = ATTEMPTS) -> T:
@@ -165,6 +187,12 @@ class FolderSource:
         except OSError as error:
             missing = self._missing("answer", disease_id, error)
             raise missing from None
+
+    def rare_cases(self, disease_id: str, platform: str, limit: int) -> bytes:
+        """See ``Source``."""
+        del disease_id, platform, limit
+        what = "a folder has no network that could be asked for rare cases"
+        raise Unreachable(what, self.place, "Name a server: https://host/path.")
 
     @contextmanager
     def file(self, digest: str, start: int, etag: str) -> Iterator[Stream]:
@@ -222,6 +250,19 @@ class HttpSource:
             raise NotFound(what, self.place)
         return found.content
 
+    def rare_cases(self, disease_id: str, platform: str, limit: int) -> bytes:
+        """See ``Source``; never asked a second time, for each time tells other hospitals."""
+        name = f"platforms/{checked_platform_id(platform)}/rare-cases"
+        query = {"disease": _checked_disease_id(disease_id), "limit": str(limit)}
+        try:
+            found = self._read(name, ANSWER_BYTES_MAX, {}, query)
+        except Interrupted as error:
+            raise Unreachable(str(error), self.place) from None
+        if not isinstance(found, Read):
+            what = f"the server has no platform {platform}, no disease {disease_id}, or no network"
+            raise NotFound(what, self.place)
+        return found.content
+
     @contextmanager
     def file(self, digest: str, start: int, etag: str) -> Iterator[Stream]:
         """See ``Source``; what cannot go on where it was cut begins anew."""
@@ -244,32 +285,37 @@ class HttpSource:
             yield stream
 
     def _small(self, name: str, bytes_max: int, headers: dict[str, str]) -> Read | NotFound | None:
-        def ask() -> Read | NotFound | None:
-            with self._asked(name, headers) as answer:
-                if answer.status_code == UNCHANGED and headers:
-                    return None
-                if answer.status_code != OK:
-                    error = self._refused(answer, name)
-                    if isinstance(error, NotFound):
-                        return error
-                    raise error
-                content = bytearray()
-                for chunk in answer.iter_bytes():
-                    content += chunk
-                    if len(content) > bytes_max:
-                        what = f"{name} has over {bytes_max:,} bytes"
-                        raise Unreachable(what, self.place)
-                return Read(bytes(content), answer.headers.get("etag", ""))
-
         try:
-            return persist(ask)
+            return persist(lambda: self._read(name, bytes_max, headers))
         except Interrupted as error:
             raise Unreachable(str(error), self.place) from None
 
+    def _read(
+        self, name: str, bytes_max: int, headers: dict[str, str], query: Query = None
+    ) -> Read | NotFound | None:
+        with self._asked(name, headers, query) as answer:
+            if answer.status_code == UNCHANGED and headers:
+                return None
+            if answer.status_code != OK:
+                error = self._refused(answer, name)
+                if isinstance(error, NotFound):
+                    return error
+                raise error
+            content = bytearray()
+            for chunk in answer.iter_bytes():
+                content += chunk
+                if len(content) > bytes_max:
+                    what = f"{name} has over {bytes_max:,} bytes"
+                    raise Unreachable(what, self.place)
+            return Read(bytes(content), answer.headers.get("etag", ""))
+
     @contextmanager
-    def _asked(self, name: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
+    def _asked(
+        self, name: str, headers: dict[str, str], query: Query = None
+    ) -> Iterator[httpx.Response]:
+        url = f"{self.place}/{name}"
         try:
-            with self._client.stream("GET", f"{self.place}/{name}", headers=headers) as answer:
+            with self._client.stream("GET", url, headers=headers, params=query) as answer:
                 yield answer
         except httpx.TransportError as error:
             what = f"the server does not answer ({type(error).__name__})"
@@ -285,7 +331,9 @@ class HttpSource:
             return PolicyRefusal(what, self.place, f"Set {TOKEN_VARIABLE} to a valid token.")
         if status in {404, 410}:
             return NotFound(f"there is no {name}", self.place)
-        return Unreachable(f"the server answers {name} with status {status}", self.place)
+        wait = re.fullmatch(r"[0-9]{1,6}", answer.headers.get("retry-after", ""))
+        remedy = f"Ask again in {wait[0]} s." if wait else ""
+        return Unreachable(f"the server answers {name} with status {status}", self.place, remedy)
 
 
 def _begins_at(answer: httpx.Response, start: int) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import stamina
-from device_builders import DISEASE, a_bundle, listed, serving, write_public
+from device_builders import DISEASE, a_bundle, listed, serving, write_cases, write_public
 
 from cluster.device.source import Source, open_source
 from cluster.errors import InputError, NotFound, Unreachable
@@ -67,3 +67,38 @@ def test_without_a_list_there_is_no_source(source: Source, tree: Path) -> None:
     (tree / "models.json").unlink()
     with pytest.raises(Unreachable):
         source.models("")
+
+
+def test_a_network_is_asked_for_rare_cases_once(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C8 B9: with the token, and not again where the line breaks: each time tells other places."""
+    write_cases(tree, b"{}")
+    monkeypatch.setenv("DAZZLE_SERVER_TOKEN", "north-1")
+    with serving(tree) as server, stamina.set_testing(True, attempts=3):
+        source = open_source(server.url)
+        assert source.rare_cases(DISEASE, "north", 7) == b"{}"
+        server.cuts = [1]
+        with pytest.raises(Unreachable, match="does not answer"):
+            source.rare_cases(DISEASE, "north", 7)
+    question = "/platforms/north/rare-cases?disease=MONDO%3A0005249&limit=7"
+    assert server.paths() == [question] * 2
+    assert {one["authorization"] for _, one in server.asked} == {"Bearer north-1"}
+
+
+def test_a_folder_has_no_network(tree: Path) -> None:
+    """C8: which is not an answer without cases, whatever lies there."""
+    write_cases(tree, b"{}")
+    with pytest.raises(Unreachable, match="no network"):
+        open_source(str(tree)).rare_cases(DISEASE, "north", 5)
+
+
+@pytest.mark.parametrize(
+    ("disease", "platform"),
+    [("../x:1", "north"), ("A:1&b=c", "north"), (DISEASE, ""), (DISEASE, "../x"), (DISEASE, "a?b")],
+)
+def test_only_ids_are_asked_for_cases(tree: Path, disease: str, platform: str) -> None:
+    """C8: nothing else becomes a part of an address."""
+    with serving(tree) as server, pytest.raises(InputError):
+        open_source(server.url).rare_cases(disease, platform, 5)
+    assert server.paths() == []

@@ -1,6 +1,7 @@
 """The rare cases of a disease on the network, over HTTP (C8)."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,11 +9,16 @@ from builders import a_phenopacket
 
 from actors.platform import PlatformService
 from cluster.authorisation.roles import Role
+from cluster.clock import SystemClock
 from cluster.contracts.sharing import PlatformProfile
+from cluster.device.cache import Cache
+from cluster.device.client import Device
+from cluster.device.source import TOKEN_VARIABLE, open_source
+from cluster.errors import NotFound
 from cluster.flow.screening import AtRisk
 from cluster.screening.priors import KNOWN_NOTHING
 from tests.diagnosis_builders import PNEUMONIA, DiagnosisCluster
-from tests.http_builders import Client, quick
+from tests.http_builders import Client, listening, quick
 from tests.unit.flow.world import PRESETS
 
 NORTH = "/diagnosis/v1/platforms/north/rare-cases"
@@ -96,3 +102,17 @@ def test_a_platform_that_is_away_is_named(cluster: DiagnosisCluster) -> None:
     finally:
         cluster.services["south"] = away
     assert (set(told["found"]), set(told["unanswered"])) == ({"north"}, {"south"})
+
+
+def test_a_device_asks_its_own_network(
+    cluster: DiagnosisCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C8: with the token of its platform, over a real connection; another one's is not there."""
+    monkeypatch.setenv(TOKEN_VARIABLE, cluster.token(Role.CLINICIAN, "north"))
+    clock = SystemClock()
+    with listening(cluster.app()) as url:
+        device = Device(Cache(tmp_path, clock), open_source(f"{url}/diagnosis/v1"), clock)
+        cases = device.rare_cases(PNEUMONIA, "north")
+        with pytest.raises(NotFound):
+            device.rare_cases(PNEUMONIA, "south")
+    assert {name: one.rare for name, one in cases.found.items()} == {"north": 1, "south": 1}

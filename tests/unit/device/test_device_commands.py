@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from device_builders import COLOURS, DISEASE, WHITE, a_bundle, a_picture_of, listed, png
+from device_builders import COLOURS, DISEASE, a_bundle, a_picture_of, listed
 from device_builders import write_public as write
 from image_builders import an_image, encoded
 from rich.console import Console
 
 from cluster.contracts.image_models import Recognition
-from cluster.device.__main__ import main
 from cluster.device.show import models_table
 from cluster.imaging.metrics import wilson
 from cluster.models.bundle import bundle_bytes, version_of
@@ -24,27 +23,6 @@ from cluster.models.bundle import bundle_bytes, version_of
 ROOT = Path(__file__).resolve().parents[3]
 Run = Callable[..., tuple[int, str, str]]
 HEAVY = ("ray", "torch", "lancedb", "pyarrow", "sqlalchemy", "sklearn", "scipy", "jinja2", "onnx")
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def command(*words: Any) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["device", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        told = capsys.readouterr()
-        return int(ended.value.code or 0), told.out, told.err
-
-    return command
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> dict[str, Path]:
-    paths = {}
-    for name, colour in {**COLOURS, "white": WHITE}.items():
-        paths[name] = tmp_path / f"{name}.png"
-        paths[name].write_bytes(png(a_picture_of(colour, 3)))
-    return paths
 
 
 def test_from_the_list_to_the_answer(run: Run, public: Path, pictures: dict[str, Path]) -> None:
