@@ -79,9 +79,18 @@ class SupervisorService:
             raise other_settings()
 
     async def deliver(self) -> int:
-        """Carry deliveries until every outbox is settled; returns how many attempts were made."""
+        """Carry deliveries until every outbox is settled; returns how many attempts were made.
+
+        What one platform takes in may have another one queue something: a recall that is passed on.
+        """
+        attempts = 0
+        while made := sum(await self._one_pass()):
+            attempts += made
+        return attempts
+
+    async def _one_pass(self) -> list[int]:
         couriers = await self._couriers_at_work()
-        return sum(await asyncio.gather(*map(asyncio.shield, couriers)))
+        return await asyncio.gather(*map(asyncio.shield, couriers))
 
     async def nudge(self) -> None:
         """Have what is due carried now, in the background; who waits to try again looks anew."""

@@ -1,14 +1,15 @@
 """What was shared is taken back when its consent ends (A11, B9).
 
 Sharing goes in rounds: each withdrawal ends one. A recall tells every platform that may have got
-the case in an earlier round to erase it; what is still under way from then is refused on arrival.
-A recall needs no consent and no agreement, for it tells nothing but a name that the receiver knows.
+the case in an earlier round, or keeps its name beside a case of its own, to erase it; what is still
+under way from then is refused on arrival. It needs no consent and no agreement, for it tells
+nothing but a name that the receiver knows.
 """
 
 from sqlalchemy import Connection
 
 from cluster.contracts.sharing import Envelope
-from cluster.flow import decisions, outbox
+from cluster.flow import decisions, outbox, related
 from cluster.flow.platform import Platform
 from cluster.ids import canonical_json, key_of
 from cluster.sharing.delivery import Event, State
@@ -30,7 +31,7 @@ def take_back(tx: Connection, platform: Platform, case: StoredCase, reason: str)
         reason: why it may not be shared, as the gate calls it.
     """
     ended = case._replace(round=case_rows.next_round(tx, case.case_id))
-    told = set()
+    told = deliveries.take_named(tx, case.case_id)
     for one, row in deliveries.of_case(tx, case.case_id):
         if row.kind != "recall" and one.epoch:  # ever claimed; attempts may count from 0 again
             told.add(row.peer)
@@ -58,6 +59,7 @@ def recall_payload(shared_id: str, round_: int) -> str:
 
 
 def erase(tx: Connection, platform: Platform, envelope: Envelope) -> None:
-    """Erase what a sender takes back, and keep that it was."""
+    """Erase what a sender takes back, here and beside own cases, and keep that it was."""
     now = platform.clock.now()
+    related.forget(tx, platform, envelope.case_id, envelope.sender)
     case_rows.put_recall(tx, envelope.sender, envelope.case_id, envelope.round, at=now)

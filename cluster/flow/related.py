@@ -125,7 +125,7 @@ def find_related(
     queried = vectors(asked, platform.ontology)
     own = CaseFilter(origin=platform.platform_id)
     found = platform.index.nearest(queried, CANDIDATES, own)
-    answers = {}
+    answers, case_of = {}, {}
     for query, rows, table in zip(queries, asked, found, strict=True):
         items: list[RelatedItem] = []
         near = profiles_of(table, platform.ontology)
@@ -133,13 +133,16 @@ def find_related(
             itself = is_home and _name(platform, row["case_id"], asker) == query.case_id
             if rows and row["case_id"] in shareable and not itself:
                 terms = (rows, near.presentation(place).observed)
-                items.extend(_items(platform, asker, query, terms, row))
+                case, *literature = _items(platform, asker, query, terms, row)
+                case_of[case.item_id] = row["case_id"]
+                items += (case, *literature)
         named = (item.model_copy(update={"audience": audience}) for item in items)
         answers[query.case_id] = best_items(named, platform.settings.related_max)
     if not is_home:
         told = {item.item_id for items in answers.values() for item in items if item.kind == "case"}
         facts = {"peer": asker, "cases": sorted(told)}
         with platform.ledger.begin() as tx:
+            deliveries.note_named(tx, asker, [case_of[name] for name in told])
             journal.append_audit(tx, platform.clock.now(), "disclosure attempted", facts)
     return answers
 
@@ -162,6 +165,7 @@ def store_related(platform: Platform, now: float, answers: RelatedAnswers) -> in
     n_pushed = 0
     with platform.ledger.begin() as tx:
         given = _by_case(platform, deliveries.uploaded_cases(tx), answers)
+        gone = case_rows.recalled_since(tx, now)  # while the answer was on its way
         asked = sorted({case_id for found in given.values() for case_id in found})
         documents = case_rows.get_cases(tx, asked)
         peers = (platform.platform_id, *deliveries.agreed_peers(tx))
@@ -172,7 +176,11 @@ def store_related(platform: Platform, now: float, answers: RelatedAnswers) -> in
             itself = set(_publications(read_case(documents[case_id].document)))
             for source, found in given.items():
                 if case_id in found:
-                    others = [item for item in found[case_id] if item.item_id not in itself]
+                    others = [
+                        item
+                        for item in found[case_id]
+                        if item.item_id not in itself and (item.platform, item.item_id) not in gone
+                    ]
                     kept = best_items(others, platform.settings.related_max)
                     deliveries.put_answer(tx, case_id, source, kept, now)
             known = deliveries.get_answers(tx, case_id)
@@ -183,6 +191,32 @@ def store_related(platform: Platform, now: float, answers: RelatedAnswers) -> in
             home = documents[case_id]
             n_pushed += _push_new(tx, platform, home, best, targets.get(case_id, []))
     return n_pushed
+
+
+def forget(tx: Connection, platform: Platform, item_id: str, origin: str) -> None:
+    """Take a case that its platform has taken back out of what stands beside own cases (B9).
+
+    Who was told of it beside them is told what stands there now.
+
+    Args:
+        tx: in which it is taken back.
+        platform: the home of the cases.
+        item_id: the name under which it was told.
+        origin: who told of it; an item of anybody else stays.
+    """
+
+    def stays(item: RelatedItem) -> bool:
+        return (item.item_id, item.platform) != (item_id, origin)
+
+    stored = case_rows.get_cases(tx, deliveries.cases_beside(tx, item_id))
+    own = {i: case for i, case in stored.items() if case.origin == platform.platform_id}
+    at, targets = deliveries.answered_at(tx), deliveries.case_targets(tx)
+    for case_id, case in sorted(own.items()):
+        for source, items in deliveries.get_answers(tx, case_id).items():
+            kept = [item for item in items if stays(item)]
+            deliveries.put_answer(tx, case_id, source, kept, at[case_id, source])
+        best = [item for item in deliveries.get_related(tx, case_id) if stays(item)]
+        _push_new(tx, platform, case, best, targets.get(case_id, []))
 
 
 def related_of(platform: Platform, case_id: str) -> list[RelatedItem]:

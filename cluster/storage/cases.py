@@ -316,6 +316,12 @@ def recalled_after(tx: Connection, seq: int) -> list[str]:
     return [row.case_id for row in tx.execute(chosen)]
 
 
+def recalled_since(tx: Connection, instant: float) -> set[tuple[str, str]]:
+    """Return (origin, case) of what was taken back at an instant or later."""
+    chosen = select(recalled.c.origin, recalled.c.case_id).where(recalled.c.at >= instant)
+    return {(row.origin, row.case_id) for row in tx.execute(chosen)}
+
+
 def put_classes(tx: Connection, screened: pa.Table) -> None:
     """Replace the screened classes."""
     tx.execute(delete(classes))

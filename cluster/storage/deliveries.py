@@ -1,6 +1,6 @@
 """Peers, decisions, outbox, inbox and related material in a platform's ledger."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -12,7 +12,16 @@ from cluster.contracts.sharing import DecisionRecord, DeliveryStatus, Envelope, 
 from cluster.sharing.delivery import Delivery, State
 from cluster.sharing.refresh import digest_of, place_of
 from cluster.storage.delivery_pages import status_of
-from cluster.storage.tables import answers, approvals, decisions, inbox, outbox, peers, related
+from cluster.storage.tables import (
+    answers,
+    approvals,
+    decisions,
+    inbox,
+    named,
+    outbox,
+    peers,
+    related,
+)
 
 ITEMS = TypeAdapter(tuple[RelatedItem, ...])
 
@@ -276,6 +285,26 @@ def put_related(tx: Connection, case_id: str, items: Sequence[RelatedItem]) -> N
 def forget_answers(tx: Connection, case_id: str) -> None:
     """Have every source asked anew about a case."""
     tx.execute(delete(answers).where(answers.c.case_id == case_id))
+
+
+def note_named(tx: Connection, peer: str, case_ids: Collection[str]) -> None:
+    """Note that a platform was told of own cases which it may keep beside its own."""
+    if case_ids:
+        rows = [{"case_id": case_id, "peer": peer} for case_id in case_ids]
+        tx.execute(upsert(named).on_conflict_do_nothing(), rows)
+
+
+def take_named(tx: Connection, case_id: str) -> set[str]:
+    """Return the platforms that were told of a case, and forget that they were."""
+    gone = delete(named).where(named.c.case_id == case_id).returning(named.c.peer)
+    return {row.peer for row in tx.execute(gone)}
+
+
+def cases_beside(tx: Connection, item_id: str) -> list[str]:
+    """Return the cases beside which an item stands, or about which it was answered."""
+    stands = select(related.c.case_id).where(related.c.item_id == item_id)
+    told = select(answers.c.case_id).where(answers.c.found.contains(item_id, autoescape=True))
+    return [row.case_id for row in tx.execute(stands.union(told).order_by("case_id"))]
 
 
 def keep_related(tx: Connection, case_id: str, item_ids: Sequence[str]) -> None:

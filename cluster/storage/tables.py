@@ -53,6 +53,12 @@ recalled = Table(
     _count("seq"),  # in the order of changes of cases
     _number("at"),
 )
+named = Table(
+    "named",  # which own cases others may keep beside theirs
+    PLATFORM,
+    _key("case_id"),
+    _key("peer"),
+)
 revisions = Table(
     "revisions",
     PLATFORM,
@@ -206,6 +212,8 @@ PLATFORM_MIGRATIONS: Final = (
     "CREATE TABLE recalled (origin VARCHAR NOT NULL, case_id VARCHAR NOT NULL, "
     "round INTEGER NOT NULL, seq INTEGER NOT NULL, at FLOAT NOT NULL, "
     "PRIMARY KEY (origin, case_id))",
+    "CREATE TABLE named (case_id VARCHAR NOT NULL, peer VARCHAR NOT NULL, "
+    "PRIMARY KEY (case_id, peer))",
 )
 
 # The network of platforms ------------------------------------------------------------------------

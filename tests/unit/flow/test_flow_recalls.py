@@ -262,3 +262,64 @@ def test_a_recall_says_what_it_takes_back(world: World, change: dict[str, object
     answer = world.receive(forged)
     assert isinstance(answer, Refusal)
     assert answer.code == "recall_invalid"
+
+
+@pytest.fixture
+def named(tmp_path: Path) -> World:
+    """North shared a with south and east; beside it stands a case of south, which all may know."""
+    world = World(tmp_path)
+    world.add("north", a_phenopacket("a"))
+    world.add("south", a_phenopacket("s", observed=("HP:0002069",)))
+    world.add("east")
+    world.agree(("north", "south"), ("north", "east"), ("east", "south"))
+    world.decide("north", {"a": 0.9})
+    world.deliver()
+    world.refresh()
+    world.deliver()
+    assert beside(world) == [{world.platforms["south"].shared_id("s", "north")}] * 3
+    return world
+
+
+def beside(world: World) -> list[set[str]]:
+    """Names of the items beside a: at its home, in south and in east."""
+    at = {"north": "a"} | {n: held(world.platforms[n])[0][1] for n in ("south", "east")}
+    return [
+        {item.item_id for item in related.related_of(world.platforms[n], i)} for n, i in at.items()
+    ]
+
+
+def test_a_case_that_was_only_named_is_taken_back_too(named: World) -> None:
+    """A12 B9: it was never sent; its name goes at once, also where it was passed on."""
+    south = named.platforms["south"]
+    consents.set_consent(south, "s", state="withdrawn", consent="share")
+    named.deliver()
+    named.deliver()
+    assert beside(named) == [set()] * 3
+    assert all(not read(p, "SELECT * FROM named") for p in named.platforms.values())
+    told = [s.peer for s in deliveries.statuses(south) if s.kind == "recall"]
+    assert sorted(told) == ["north"]  # east knows it from north alone
+    north = named.platforms["north"]
+    assert "s" not in str(read(north, "SELECT found FROM answers WHERE found LIKE '%south.%'"))
+
+
+def test_an_answer_that_was_on_its_way_does_not_bring_a_name_back(named: World) -> None:
+    """A12 B9: what is taken back after the question was asked is not kept from its answer."""
+    north, south = named.platforms["north"], named.platforms["south"]
+    asked = named.clock.now()
+    questions = related.due_questions(north, asked + 30 * 86_400).network["south"]
+    late = related.find_related(south, "north", questions)
+    consents.set_consent(south, "s", state="withdrawn", consent="share")
+    named.deliver()
+    named.deliver()
+    answers = RelatedAnswers.model_validate({"network": {"south": late}})
+    related.store_related(north, asked, answers)
+    named.deliver()
+    assert beside(named) == [set()] * 3
+
+
+def test_a_platform_takes_back_no_name_that_another_gave(named: World) -> None:
+    """B9: a recall counts for what its sender has told of."""
+    north = named.platforms["north"]
+    with north.ledger.begin() as tx:
+        related.forget(tx, north, named.platforms["south"].shared_id("s", "north"), "east")
+    assert beside(named)[0]
