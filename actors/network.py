@@ -101,6 +101,23 @@ class NetworkService:
             remotes.put_remote(tx, remote)
             self._audit(tx, "remote platform", by, {"card": remote.card.model_dump(mode="json")})
 
+    def end_remote(self, peer: str, by: str = OPERATOR) -> None:
+        """End the exchange with a platform of another cluster, and the tokens that it was given.
+
+        Raises:
+            NotFound: there is no exchange with such a platform.
+        """
+        with self._ledger.begin() as tx:
+            if not remotes.end_remote(tx, peer):
+                what = "there is no such platform of another cluster"
+                raise NotFound(what, remedy="List the remote platforms.")
+            for source, target, agreed in network.get_links(tx):
+                if agreed and peer in (source, target):
+                    self._put_link(tx, source, target, False, by)
+            given = [one.card.kid for one in tokens.get_tokens(tx) if one.card.platform == peer]
+            ended = [kid for one in given for kid in tokens.revoke_line(tx, one, self._clock.now())]
+            self._audit(tx, "remote platform ended", by, {"platform": peer, "ended": ended})
+
     def remotes(self) -> list[Remote]:
         """Return the platforms of other clusters, with their tokens."""
         with self._ledger.begin() as tx:

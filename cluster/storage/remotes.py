@@ -1,6 +1,6 @@
 """Platforms of other clusters in the network's ledger."""
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from cluster.contracts.peers import PeerCard, Remote
@@ -20,10 +20,27 @@ def put_remote(tx: Connection, remote: Remote) -> None:
     tx.execute(write.on_conflict_do_update(index_elements=["platform_id"], set_=changed))
 
 
+def end_remote(tx: Connection, platform_id: str) -> bool:
+    """Forget the token of a platform of another cluster; says whether there was one.
+
+    Its card stays, so that its name goes to nobody else, and what was agreed with it can only grow
+    newer.
+    """
+    ended = (remotes.c.platform_id == platform_id) & (remotes.c.token != "")
+    changed = {"token": "", "epoch": remotes.c.epoch + 1}
+    return tx.execute(update(remotes).where(ended).values(changed)).rowcount > 0
+
+
 def get_remotes(tx: Connection) -> list[Remote]:
-    """Return the platforms of other clusters, by id."""
-    rows = tx.execute(select(remotes).order_by(remotes.c.platform_id))
+    """Return the platforms of other clusters with which there is an exchange, by id."""
+    chosen = select(remotes).where(remotes.c.token != "").order_by(remotes.c.platform_id)
+    rows = tx.execute(chosen)
     return [Remote(card=PeerCard.model_validate_json(row.card), token=row.token) for row in rows]
+
+
+def get_cards(tx: Connection) -> list[PeerCard]:
+    """Return the cards of all platforms of other clusters that were ever registered."""
+    return [PeerCard.model_validate_json(row.card) for row in tx.execute(select(remotes.c.card))]
 
 
 def get_epochs(tx: Connection) -> dict[str, int]:

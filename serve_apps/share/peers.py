@@ -64,16 +64,31 @@ def _add_cards(made: APIRouter, ports: SharePorts) -> None:
             what = "the card is of another platform than the address"
             raise InputError(what, "card.platform_id", "Make them the same.")
         await ports.network.put_remote(checked_remote(remote), caller_of(request).name)
-        for tag in await ports.network.tags():
-            name = tag.profile.platform_id
-            await (await ports.platform(name)).set_peers(await ports.network.peers(name))
+        await _tell_platforms(ports)
         await ports.courier.nudge()
         return remote.card
+
+    @made.delete("/remote-platforms/{peer}", status_code=204)
+    async def end_remote(request: Request, peer: str) -> None:
+        """End the exchange with a platform of another cluster, and the tokens that it was given.
+
+        What it has got can no longer be recalled from here: withdraw that first, and see in the
+        outbox that it was. Its name stays its own; with a new `PUT` the exchange goes on.
+        """
+        await ports.network.end_remote(peer, caller_of(request).name)
+        await _tell_platforms(ports)
 
     @made.get("/remote-platforms")
     async def list_remotes() -> list[PeerCard]:
         """List the platforms of other clusters, without the tokens that they have given."""
         return [remote.card for remote in await ports.network.remotes()]
+
+
+async def _tell_platforms(ports: SharePorts) -> None:
+    """Have every platform of this cluster know what holds now."""
+    for tag in await ports.network.tags():
+        name = tag.profile.platform_id
+        await (await ports.platform(name)).set_peers(await ports.network.peers(name))
 
 
 def _add_exchange(made: APIRouter, ports: SharePorts) -> None:

@@ -18,7 +18,7 @@ from cluster.ids import canonical_json, sha256
 from cluster.storage.peer_client import RemotePlatform, Unanswered, peer_http
 from serve_apps.share.api import PREFIX
 from tests.http_builders import Client, listening
-from tests.peer_builders import CASE, DOCUMENT, Side, an_app, two_sides
+from tests.peer_builders import CASE, DOCUMENT, Side, an_app, introduce, two_sides
 from tests.unit.flow.world import a_prediction
 
 NOW = 1_750_000_000.0
@@ -273,6 +273,25 @@ def test_a_new_card_is_known_at_once(sides: tuple[Side, Side]) -> None:
         [Settlement(delivery_id=envelope.delivery_id, epoch=envelope.epoch, receipt=receipt)]
     )
     assert [row.reason for row in north.service.delivery_statuses()] == ["receipt_invalid"]
+
+
+def test_an_exchange_that_ends_leaves_nothing_open(sides: tuple[Side, Side]) -> None:
+    """A11 B9: nothing goes there, its token opens nothing; with a new card it begins again."""
+    north, south = sides
+    place = f"{PREFIX}/remote-platforms/south"
+    assert north.operator("DELETE", place).status_code == 204
+    assert north.operator("DELETE", place).status_code == 404
+    assert north.operator("GET", f"{PREFIX}/remote-platforms").json() == []
+    knock = {"receiver": "north", "queries": [{"case_id": "s.1", "terms": [1250]}]}
+    assert north.machine("POST", f"{PREFIX}/peer/questions", json=knock).status_code == 401
+    north.service.add_case(DOCUMENT, "test", "", "share")
+    peers = north.cluster.network_service.peers("north")
+    assert [(one.peer_id, one.agreed) for one in peers] == [("south", False)]
+    (record,) = north.service.decide(NOW, [a_prediction(CASE, 0.9)], [], peers)
+    assert record.targets == ()
+    introduce(north, south, south.cluster.token(Role.PLATFORM, "north"))
+    assert [one.receipt is not None for one in carried(north)] == [True]
+    assert len(held(south)) == 1
 
 
 def test_what_a_peer_says_of_related_cases_is_kept_as_its_own(sides: tuple[Side, Side]) -> None:
