@@ -115,8 +115,10 @@ def shapes_of(table: pa.Table) -> tuple[tuple[Shape, ...], Rows]:
     bins_W2 = np.column_stack([numbers(table, "n_obs"), numbers(table, "n_fut")])
     good_W: Mask = np.all((bins_W2 >= 1) & (bins_W2 <= BINS_MAX), axis=1)
     refuse(table, f"n_obs or n_fut is not between 1 and {BINS_MAX}", ~good_W)
-    found_S2, place_W = np.unique(bins_W2.astype(np.int64), axis=0, return_inverse=True)
-    return tuple(Shape(*pair) for pair in found_S2.tolist()), place_W.reshape(-1).astype(np.int64)
+    code_W = bins_W2.astype(np.int64) @ (BINS_MAX + 1, 1)  # one number sorts faster than a row
+    found_S, place_W = np.unique(code_W, return_inverse=True)
+    shapes = tuple(Shape(*divmod(code, BINS_MAX + 1)) for code in found_S.tolist())
+    return shapes, place_W.astype(np.int64)
 
 
 def histories(table: pa.Table) -> Iterator[Histories]:

@@ -39,6 +39,7 @@ def placed(
     cluster: Callable[[Settings], Ports],
     routes: Callable[[Ports], APIRouter],
     docs: str,
+    replicas: int = 1,
 ) -> serve.Application:
     """Place an application on Serve.
 
@@ -49,6 +50,7 @@ def placed(
         cluster: makes what the application sees of the cluster, in the replica.
         routes: over that.
         docs: path under which the OpenAPI description is shown.
+        replicas: processes that answer; limits of calls are those of each.
     """
 
     def asgi() -> Any:  # noqa: ANN401 - an ASGI application
@@ -59,7 +61,7 @@ def placed(
 
     deployed = serve.deployment(
         name=name,
-        num_replicas=1,
+        num_replicas=replicas,
         max_ongoing_requests=ONGOING_MAX,
         max_queued_requests=ONGOING_MAX,
         ray_actor_options={"num_cpus": 0},

@@ -1,6 +1,6 @@
 """The prediction application on Ray Serve."""
 
-from typing import cast
+from typing import Final, cast
 
 import torch
 
@@ -14,6 +14,9 @@ from serve_apps.http.serving import placed
 from serve_apps.prediction.api import PREFIX, routes
 from serve_apps.prediction.models import Models
 from serve_apps.prediction.ports import PlatformPort, TrendPort
+
+REPLICAS: Final = 2
+"""A call of a thousand items is arithmetic of ten milliseconds: two processors do two at a time."""
 
 
 class Cluster:
@@ -36,4 +39,4 @@ class Cluster:
         return cast(PlatformPort, running_platform(platform_id))
 
 
-app = placed("prediction", Cluster, routes, PREFIX)
+app = placed("prediction", Cluster, routes, PREFIX, REPLICAS)
