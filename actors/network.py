@@ -142,9 +142,14 @@ class NetworkService:
         with self._ledger.begin() as tx:
             return network.get_peers(tx, platform_id)
 
-    def issue_token(self, order: TokenOrder, by: str = OPERATOR) -> TokenIssued:
-        """Issue a token; its secret is told once and is nowhere kept (B9)."""
-        stored, issued = issue(order, self._key, self._clock.now())
+    def issue_token(self, order: TokenOrder, by: str = OPERATOR, key: str = "") -> TokenIssued:
+        """Issue a token; its secret is told once and is nowhere kept (B9).
+
+        Raises:
+            Conflict: the caller has given this command, under this key, before.
+        """
+        command = (by, key) if key else ()
+        stored, issued = issue(order, self._key, self._clock.now(), command=command)
         with self._ledger.begin() as tx:
             tokens.put_token(tx, stored)
             self._audit(tx, "token issued", by, {"token": stored.card.model_dump(mode="json")})

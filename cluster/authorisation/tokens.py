@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Sequence
 from typing import Final
 
 from pydantic import Field
@@ -12,6 +13,7 @@ from cluster.authorisation.roles import Role
 from cluster.clock import DAY_S
 from cluster.contracts.message import Frozen
 from cluster.errors import InputError
+from cluster.ids import pseudonym
 
 SECRET_BYTES: Final = 32
 KID_BYTES: Final = 8
@@ -68,7 +70,7 @@ class TokenIssued(Frozen):
 
 
 def issue(
-    order: TokenOrder, key: bytes, now: float, root: str = ""
+    order: TokenOrder, key: bytes, now: float, root: str = "", command: Sequence[str] = ()
 ) -> tuple[StoredToken, TokenIssued]:
     """Draw a token: what is kept of it, and what its holder is told.
 
@@ -77,6 +79,7 @@ def issue(
         key: of the cluster.
         now: seconds since the epoch.
         root: line of the token that it follows.
+        command: who asks, under which key; the same ones give the same kid. Empty draws one.
 
     Raises:
         InputError: nobody holds a token of the public.
@@ -84,7 +87,9 @@ def issue(
     if order.role is Role.PUBLIC:
         what = "the public needs no token"
         raise InputError(what, "role", "Name another role.")
-    kid, secret = secrets.token_hex(KID_BYTES), secrets.token_urlsafe(SECRET_BYTES)
+    drawn = secrets.token_hex(KID_BYTES)
+    kid = pseudonym(key, "token", *command)[: len(drawn)] if command else drawn
+    secret = secrets.token_urlsafe(SECRET_BYTES)
     card = TokenCard(
         kid=kid,
         role=order.role,

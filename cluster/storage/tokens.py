@@ -9,7 +9,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from cluster.authorisation.tokens import StoredToken, TokenCard, is_good, split_token
 from cluster.clock import Clock
-from cluster.errors import StoreUnavailable
+from cluster.errors import Conflict, StoreUnavailable
 from cluster.storage.keys import token_key_path
 from cluster.storage.tables import tokens
 
@@ -17,7 +17,16 @@ NETWORK_LEDGER = Path("network") / "ledger.sqlite"
 
 
 def put_token(tx: Connection, stored: StoredToken) -> None:
-    """Keep a token."""
+    """Keep a token.
+
+    Raises:
+        Conflict: there was one of its kid: the command was given before.
+    """
+    taken = select(tokens.c.kid).where(tokens.c.kid == stored.card.kid)
+    if tx.execute(taken).first():
+        what = f"this command has issued token {stored.card.kid}, whose secret was told then"
+        remedy = "Use that one; or revoke it, and order another under a new key."
+        raise Conflict(what, "Idempotency-Key", remedy)
     row = {"card": stored.card.model_dump_json(), "digest": stored.digest, "revoked_at": None}
     tx.execute(insert(tokens).values(kid=stored.card.kid, **row))
 

@@ -19,7 +19,7 @@ from cluster.contracts.share import (
 from cluster.contracts.sharing import PlatformProfile, PlatformTag
 from cluster.errors import Conflict, NotFound
 from cluster.ids import checked_platform_id
-from serve_apps.http.guard import caller_of, owns
+from serve_apps.http.guard import Key, caller_of, owns
 from serve_apps.http.problems import Refused
 from serve_apps.share.pages import LIMIT, After, Limit, PlatformsAsked, TokenPage, page_of
 from serve_apps.share.ports import SharePorts
@@ -124,11 +124,15 @@ def _add_links(made: APIRouter, ports: SharePorts) -> None:
 
 def _add_tokens(made: APIRouter, ports: SharePorts) -> None:
     @made.post("/tokens")
-    async def issue(request: Request, order: TokenOrder) -> TokenIssued:
-        """Issue a token; it is shown this once and lives 90 days at the most."""
+    async def issue(request: Request, order: TokenOrder, key: Key = "") -> TokenIssued:
+        """Issue a token; it is shown this once and lives 90 days at the most.
+
+        The same command under the same `Idempotency-Key` issues no second one: it is answered with
+        409 and the name of the first, for the secret is kept nowhere.
+        """
         if not owns(caller_of(request), order.platform):
             raise Refused(403, "a token of one platform issues tokens of that platform only")
-        return await ports.network.issue_token(order, caller_of(request).name)
+        return await ports.network.issue_token(order, caller_of(request).name, key)
 
     @made.get("/tokens")
     async def list_tokens(request: Request, after: After = "", limit: Limit = LIMIT) -> TokenPage:

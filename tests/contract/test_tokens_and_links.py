@@ -64,6 +64,23 @@ def test_an_operator_of_a_platform_issues_no_token_beyond_it(
     assert north("POST", TOKENS, json=order).status_code == 403
 
 
+def test_a_repeated_order_issues_no_second_token(app: object, cluster: LocalCluster) -> None:
+    """B9: the key is the caller's own; the answer names the first token, and no secret."""
+    first, second = (Client(app, cluster.token(Role.OPERATOR)) for _ in range(2))
+    order = {"role": "clinician", "holder": "ward", "platform": "north"}
+    named = {"Idempotency-Key": "a"}
+    issued = first("POST", TOKENS, json=order, headers=named).json()
+    again = first("POST", TOKENS, json=order, headers=named)
+    assert (again.status_code, again.json()["code"]) == (409, "conflict")
+    kid, secret = issued["token"].split(".")
+    assert kid in again.text and secret not in again.text
+    assert first("DELETE", f"{TOKENS}/{kid}").status_code == 204
+    assert first("POST", TOKENS, json=order, headers=named).status_code == 409
+    for caller, headers in ((first, {"Idempotency-Key": "b"}), (second, named), (first, {})):
+        other = caller("POST", TOKENS, json=order, headers=headers).json()
+        assert other["card"]["kid"] != kid
+
+
 @pytest.mark.parametrize("days", ["0", "-1", "90.1", "nan", "inf"])
 def test_a_token_lives_for_some_days(app: object, cluster: LocalCluster, days: str) -> None:
     token = cluster.token(Role.OPERATOR)
