@@ -96,6 +96,45 @@ EVENT_BATCH: Final[Any] = {
         },
     }
 }
+QUESTIONS: Final[Any] = {
+    "related": {
+        "summary": "what a shared case is like",
+        "value": {
+            "receiver": "platform-1",
+            "queries": [
+                {
+                    "case_id": "platform-9.0123456789abcdef01234567",
+                    "terms": [1250, 1263],
+                    "disease_id": "OMIM:615273",
+                    "genes": ["NGLY1"],
+                }
+            ],
+        },
+    }
+}
+SEARCHES: Final[Any] = {
+    "phenotype": {
+        "summary": "by what was seen",
+        "value": {
+            "receiver": "platform-1",
+            "query": {"terms": ["HP:0001250", "HP:0001263"], "k": 5},
+        },
+    }
+}
+RARE_CASES: Final[Any] = {
+    "disease": {
+        "summary": "by the codes of a disease",
+        "value": {
+            "receiver": "platform-1",
+            "question": {
+                "disease_id": "OMIM:615273",
+                "name": "NGLY1-deficiency",
+                "codes": ["OMIM:615273", "ORPHA:404454"],
+                "limit": 5,
+            },
+        },
+    }
+}
 DELIVERIES: Final[Any] = {
     "recall": {
         "summary": "a case is taken back",

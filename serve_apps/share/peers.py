@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Body, Query, Request
 
 from cluster.authorisation.roles import Role
 from cluster.contracts.peers import (
@@ -26,7 +26,7 @@ from cluster.storage.peer_client import checked_remote
 from serve_apps.http.bodies import read_body, schema_of
 from serve_apps.http.guard import RETRY_AFTER_S, body_limit, caller_of
 from serve_apps.http.problems import Refused
-from serve_apps.share.examples import DELIVERIES
+from serve_apps.share.examples import DELIVERIES, QUESTIONS, RARE_CASES, SEARCHES
 from serve_apps.share.ports import SharePorts
 
 DELIVERIES_MIB: Final = 4
@@ -124,7 +124,9 @@ def _add_exchange(made: APIRouter, ports: SharePorts) -> None:
 
 def _add_questions(made: APIRouter, ports: SharePorts) -> None:
     @made.post("/peer/questions", openapi_extra=body_limit(1))
-    async def questions(request: Request, asked: PeerQuestions) -> PeerItems:
+    async def questions(
+        request: Request, asked: Annotated[PeerQuestions, Body(openapi_examples=QUESTIONS)]
+    ) -> PeerItems:
         """Answer which cases here are related to some of the caller's platform (S1010).
 
         Who has no agreement gets nothing. With whom else the platform has one is not told.
@@ -139,7 +141,9 @@ def _add_questions(made: APIRouter, ports: SharePorts) -> None:
         return PeerItems(items=items)
 
     @made.post("/peer/searches", openapi_extra=body_limit(1))
-    async def search(request: Request, asked: PeerSearch) -> PeerHits:
+    async def search(
+        request: Request, asked: Annotated[PeerSearch, Body(openapi_examples=SEARCHES)]
+    ) -> PeerHits:
         """Answer which cases here are like one that the caller's platform looks for (S400).
 
         Who has no agreement gets null. An answer has 20 cases at most, redacted.
@@ -149,7 +153,9 @@ def _add_questions(made: APIRouter, ports: SharePorts) -> None:
         return PeerHits(hits=await where.find_hits(sender, asked.query))
 
     @made.post("/peer/rare-cases", openapi_extra=body_limit(1))
-    async def rare_cases(request: Request, asked: PeerDiseaseQuestion) -> PeerDiseaseCases:
+    async def rare_cases(
+        request: Request, asked: Annotated[PeerDiseaseQuestion, Body(openapi_examples=RARE_CASES)]
+    ) -> PeerDiseaseCases:
         """Answer which rare cases of a disease the caller's platform may know of (C8).
 
         Who has no agreement gets null.

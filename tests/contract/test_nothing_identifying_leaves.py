@@ -11,7 +11,10 @@ import pytest
 
 from actors.platform import PlatformService
 from cluster.authorisation.roles import Role
+from cluster.clock import SystemClock
 from cluster.contracts.matchmaking import Matchmaker
+from cluster.contracts.peers import PeerDiseaseCases, PeerItems
+from cluster.contracts.related import DiseaseQuestion, RelatedQuery
 from cluster.contracts.sharing import PlatformProfile
 from cluster.standards.fhir.write import bundle_of
 from cluster.standards.mme.match import PlatformContact, patient_object
@@ -20,6 +23,7 @@ from serve_apps.share.api import routes as share_routes
 from serve_apps.standards.api import routes as standards_routes
 from tests.http_builders import Client, LocalCluster, quick
 from tests.unit.case.test_redaction import CANARY, FULL, LATER
+from tests.unit.flow.world import PRESETS, a_prediction
 
 PEER = "elsewhere"
 OWN = f"/share/v1/platforms/north/cases/{FULL['id']}"
@@ -34,7 +38,7 @@ PATIENT = {
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> LocalCluster:
-    made = LocalCluster(quick(tmp_path_factory.mktemp("data")))
+    made = LocalCluster(quick(tmp_path_factory.mktemp("data"), **PRESETS))
     for name in ("north", "south"):
         made.services[name] = PlatformService(name, made.settings)
     north = made.services["north"]
@@ -86,9 +90,28 @@ def told(cluster: LocalCluster) -> dict[str, str]:
         "asked": json.dumps([patient_object(o.document, o.shared_id, contact) for o in questions]),
         "bundles": json.dumps([bundle_of(one.document) for one in questions]),
     }
+    answers |= _sent_to_platforms(cluster)
     for place, text in _wrong(north).items():
         answers[f"error {place}"] = text
     return answers
+
+
+def _sent_to_platforms(cluster: LocalCluster) -> dict[str, str]:
+    """What couriers, refreshes and questions bring to other platforms, here and elsewhere."""
+    north, now = cluster.services["north"], SystemClock().now()
+    shared = [a_prediction(FULL["id"], 0.9)]
+    north.decide(now, shared, [], cluster.network_service.peers("north"))
+    query = RelatedQuery(case_id="south.1", terms=(1250,), disease_id="OMIM:100", genes=("NF1",))
+    disease = DiseaseQuestion(disease_id="OMIM:100", name="", codes=("OMIM:100",), limit=50)
+    cases = north.find_cases("south", disease)
+    return {
+        "deliveries": json.dumps([one.model_dump() for one in north.claim("courier", 50)]),
+        "related questions": north.related_questions(now, ["pubmed"]).model_dump_json(),
+        "related answers": PeerItems.model_validate(
+            {"items": north.find_related("south", [query])}
+        ).model_dump_json(),
+        "rare cases": PeerDiseaseCases(cases=cases).model_dump_json(),
+    }
 
 
 def _wrong(client: Client) -> dict[str, str]:
@@ -116,6 +139,10 @@ def test_something_left_all_the_same(told: dict[str, str]) -> None:
         hits = json.loads(told[place])["hits"]
         assert {(hit["platform"], hit["disease_id"]) for hit in hits} == {("north", "OMIM:100")}
     assert json.loads(told["count"])["responseSummary"]["numTotalResults"] == 11
+    assert json.loads(told["deliveries"])[0]["kind"] == "case"
+    assert json.loads(told["related questions"])["network"]["south"]
+    assert json.loads(told["related answers"])["items"]["south.1"]
+    assert json.loads(told["rare cases"])["cases"] is not None
     assert "HP:0001250" in told["questions"] and "HP:0001250" in told["bundles"]
 
 
