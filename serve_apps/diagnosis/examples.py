@@ -14,6 +14,9 @@ R: Final[dict[str, Any]] = {
     "probabilities": {"normal": 0.07, "pneumonia": 0.93},
 }
 RESULT: Final[Any] = {"recognised": {"summary": "what a device gave (SIMULATED)", "value": R}}
+ACCEPTANCE: Final[Any] = {
+    "accept": {"summary": "the second version", "value": {"version": "2", "decision": "accept"}}
+}
 TRAINING: Final[Any] = {
     "small": {
         "summary": "the small backbone, from the weights of the installed package",

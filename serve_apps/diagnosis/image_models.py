@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Annotated, Final, Self
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Body, Query, Request
 from fastapi import Path as InPath
 from pydantic import Field, model_validator
 
@@ -28,6 +28,7 @@ from cluster.storage.blobs import BlobStore
 from cluster.storage.image_sets import ImageSets
 from cluster.storage.model_checker import Claim, ModelLimits
 from serve_apps.diagnosis.diseases import Diseases
+from serve_apps.diagnosis.examples import ACCEPTANCE
 from serve_apps.diagnosis.ports import DiagnosisPorts
 from serve_apps.diagnosis.public import BYTES, PublicFolder
 from serve_apps.diagnosis.uploads import ENDINGS, Uploads, upload_body
@@ -97,7 +98,9 @@ def add_image_models(
         return await uploads.take(request, BYTES, work)
 
     @made.post("/models/{name}/acceptance")
-    async def decide(request: Request, name: Name, said: Acceptance) -> ListedModel:
+    async def decide(
+        request: Request, name: Name, said: Annotated[Acceptance, Body(openapi_examples=ACCEPTANCE)]
+    ) -> ListedModel:
         """Publish a version that waits, refuse it, or retire a published one; for good.
 
         The caller's token and the reason stand in its history.

@@ -19,7 +19,7 @@ COUNTS: Final[dict[str, Any]] = {
             "id": "silent",
             "clicks": [0, 0, 0, 0, 0, 0, 0, 0],
             "usages": [0, 0, 0, 0, 0, 0, 0, 0],
-            "first_access": None,
+            "first_access": 1_760_000_000.0,
         },
     ],
 }

@@ -3,7 +3,7 @@
 from importlib.metadata import version
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Body, Query, Request
 
 from cluster.authorisation.roles import Role
 from cluster.authorisation.tokens import DAYS_MAX, TokenCard, TokenIssued, TokenOrder
@@ -21,6 +21,7 @@ from cluster.errors import Conflict, NotFound
 from cluster.ids import checked_platform_id
 from serve_apps.http.guard import Key, caller_of, owns
 from serve_apps.http.problems import Refused
+from serve_apps.share.examples import AGREED, PLATFORM, TOKEN
 from serve_apps.share.pages import LIMIT, After, Limit, PlatformsAsked, TokenPage, page_of
 from serve_apps.share.ports import SharePorts
 
@@ -74,7 +75,11 @@ def _add_platforms(made: APIRouter, ports: SharePorts) -> None:
         raise NotFound(what, remedy="List the platforms.")
 
     @made.put("/platforms/{platform}")
-    async def put_platform(request: Request, platform: str, said: PlatformPut) -> PlatformTag:
+    async def put_platform(
+        request: Request,
+        platform: str,
+        said: Annotated[PlatformPut, Body(openapi_examples=PLATFORM)],
+    ) -> PlatformTag:
         """Register a platform, or change what it says of itself; a change is a new tag (S100)."""
         remotes = {one.card.platform_id for one in await ports.network.remotes()}
         if checked_platform_id(platform) in remotes:
@@ -100,7 +105,12 @@ def _add_links(made: APIRouter, ports: SharePorts) -> None:
         return LinkPage(links=shown, next=following)
 
     @made.put("/links/{platform}/{peer}")
-    async def put_link(request: Request, platform: str, peer: str, agreed: Agreed) -> list[Link]:
+    async def put_link(
+        request: Request,
+        platform: str,
+        peer: str,
+        agreed: Annotated[Agreed, Body(openapi_examples=AGREED)],
+    ) -> list[Link]:
         """Interconnect two platforms; a case goes only where both agree.
 
         A token of the whole cluster speaks for both, one of a platform for that platform.
@@ -124,7 +134,9 @@ def _add_links(made: APIRouter, ports: SharePorts) -> None:
 
 def _add_tokens(made: APIRouter, ports: SharePorts) -> None:
     @made.post("/tokens")
-    async def issue(request: Request, order: TokenOrder, key: Key = "") -> TokenIssued:
+    async def issue(
+        request: Request, order: Annotated[TokenOrder, Body(openapi_examples=TOKEN)], key: Key = ""
+    ) -> TokenIssued:
         """Issue a token; it is shown this once and lives 90 days at the most.
 
         The same command under the same `Idempotency-Key` issues no second one: it is answered with

@@ -30,7 +30,7 @@ from serve_apps.http.guard import Key, body_limit, caller_of
 from serve_apps.http.problems import Refused
 from serve_apps.share.administration import add_administration
 from serve_apps.share.arrow_events import read_stream
-from serve_apps.share.examples import CASE, EVENT_BATCH, QUERY
+from serve_apps.share.examples import CASE, CONSENT, EVENT_BATCH, QUERY
 from serve_apps.share.forms import FHIR, answer_in, phenopacket_of, written
 from serve_apps.share.matchmaking import add_matchmaking
 from serve_apps.share.network_search import add_network_search
@@ -100,7 +100,10 @@ def _add_cases(made: APIRouter, ports: SharePorts) -> None:
 
     @made.put(ONE + "/cases/{case_id}/consent")
     async def set_consent(
-        request: Request, platform: str, case_id: str, consent: Consent
+        request: Request,
+        platform: str,
+        case_id: str,
+        consent: Annotated[Consent, Body(openapi_examples=CONSENT)],
     ) -> Consent:
         """Say whether a case is active and may be shared.
 

@@ -96,6 +96,53 @@ EVENT_BATCH: Final[Any] = {
         },
     }
 }
+CONSENT: Final[Any] = {
+    "withdrawn": {
+        "summary": "taken back from all who got it",
+        "value": {"state": "withdrawn", "consent": "private"},
+    }
+}
+PLATFORM: Final[Any] = {
+    "hospital": {
+        "summary": "a children's hospital",
+        "value": {
+            "person_years_at_risk": 1_200_000.0,
+            "region": "north",
+            "specialities": ["neurology"],
+            "contact": "mailto:rare@north.example",
+        },
+    }
+}
+AGREED: Final[Any] = {"yes": {"summary": "cases go both ways", "value": {"agreed": True}}}
+TOKEN: Final[Any] = {
+    "clinician": {
+        "summary": "for an application of the hospital",
+        "value": {"role": "clinician", "holder": "ward 3", "platform": "platform-1", "days": 30},
+    }
+}
+MATCHMAKER: Final[Any] = {
+    "peer": {
+        "summary": "a server that may be told of cases, and how it is asked",
+        "value": {"agreed": True, "url": "https://mme.example/", "token": "THEIRS"},
+    }
+}
+MATCHMAKING: Final[Any] = {
+    "all": {"summary": "all that have an agreement", "value": {"case_id": "simulated-1"}}
+}
+REMOTE: Final[Any] = {
+    "south": {
+        "summary": "what the other side's operator has sent",
+        "value": {
+            "card": {
+                "platform_id": "south-1",
+                "url": "https://south.example/share/v1",
+                "public_key": "0123456789abcdef" * 4,
+                "mix": {"nervous system": 0.4},
+            },
+            "token": "THEIRS",
+        },
+    }
+}
 QUESTIONS: Final[Any] = {
     "related": {
         "summary": "what a shared case is like",

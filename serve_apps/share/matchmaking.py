@@ -1,9 +1,9 @@
 """Routes of the Matchmaker Exchange as a client: peers, and questions to them (B6)."""
 
 import asyncio
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Body, Request
 
 from cluster.clock import SystemClock
 from cluster.contracts.matchmaking import (
@@ -19,6 +19,7 @@ from cluster.ids import checked_platform_id
 from cluster.standards.mme.match import PlatformContact, patient_object
 from cluster.storage.mme_client import MmePeer, ask_peers, checked_base, checked_token
 from serve_apps.http.guard import caller_of
+from serve_apps.share.examples import MATCHMAKER, MATCHMAKING
 from serve_apps.share.ports import SharePorts
 
 TIMEOUT_S: Final = 20.0
@@ -40,7 +41,10 @@ def add_matchmaking(made: APIRouter, ports: SharePorts) -> None:
 
     @made.put(ONE + "/matchmakers/{peer}")
     async def put_matchmaker(
-        request: Request, platform: str, peer: str, said: MatchmakerPut
+        request: Request,
+        platform: str,
+        peer: str,
+        said: Annotated[MatchmakerPut, Body(openapi_examples=MATCHMAKER)],
     ) -> MatchmakerRow:
         """Keep a server, and whether it may be told of cases.
 
@@ -56,7 +60,11 @@ def add_matchmaking(made: APIRouter, ports: SharePorts) -> None:
         return MatchmakerRow(peer_id=kept.peer_id, agreed=kept.agreed, url=kept.url)
 
     @made.post(ONE + "/matchmaking")
-    async def ask(request: Request, platform: str, order: MatchmakingOrder) -> Matchmaking:
+    async def ask(
+        request: Request,
+        platform: str,
+        order: Annotated[MatchmakingOrder, Body(openapi_examples=MATCHMAKING)],
+    ) -> Matchmaking:
         """Ask other servers for patients like a case of this platform, all at once.
 
         Each peer is told the redacted case under a name made for it, has 20 seconds, and answers

@@ -26,7 +26,7 @@ from cluster.storage.peer_client import checked_remote
 from serve_apps.http.bodies import read_body, schema_of
 from serve_apps.http.guard import RETRY_AFTER_S, body_limit, caller_of
 from serve_apps.http.problems import Refused
-from serve_apps.share.examples import DELIVERIES, QUESTIONS, RARE_CASES, SEARCHES
+from serve_apps.share.examples import DELIVERIES, QUESTIONS, RARE_CASES, REMOTE, SEARCHES
 from serve_apps.share.ports import SharePorts
 
 DELIVERIES_MIB: Final = 4
@@ -55,7 +55,9 @@ def _add_cards(made: APIRouter, ports: SharePorts) -> None:
         raise NotFound(what, remedy="List the platforms.")
 
     @made.put("/remote-platforms/{peer}")
-    async def put_remote(request: Request, peer: str, remote: Remote) -> PeerCard:
+    async def put_remote(
+        request: Request, peer: str, remote: Annotated[Remote, Body(openapi_examples=REMOTE)]
+    ) -> PeerCard:
         """Register a platform of another cluster by its card and the token that it has given.
 
         Interconnect it with `PUT links` as any other; the other cluster does the same for its part.
