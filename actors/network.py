@@ -74,7 +74,8 @@ class NetworkService:
         """
         with self._ledger.begin() as tx:
             self._put_link(tx, platform_id, peer, agreed, by)
-            if peer in remotes.get_epochs(tx):  # its word is the token that it has given
+            known = (one.card.platform_id for one in remotes.get_remotes(tx))
+            if peer in known:  # its word is the token that it has given
                 self._put_link(tx, peer, platform_id, agreed, by)
             elif not network.has_link(tx, peer, platform_id):
                 self._put_link(tx, peer, platform_id, False, by)
@@ -105,12 +106,14 @@ class NetworkService:
         """End the exchange with a platform of another cluster, and the tokens that it was given.
 
         Raises:
-            NotFound: there is no exchange with such a platform.
+            NotFound: there never was one with such a platform.
         """
         with self._ledger.begin() as tx:
-            if not remotes.end_remote(tx, peer):
+            if peer not in remotes.get_epochs(tx):
                 what = "there is no such platform of another cluster"
                 raise NotFound(what, remedy="List the remote platforms.")
+            if not remotes.end_remote(tx, peer):
+                return
             for source, target, agreed in network.get_links(tx):
                 if agreed and peer in (source, target):
                     self._put_link(tx, source, target, False, by)

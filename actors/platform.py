@@ -265,9 +265,9 @@ class PlatformService:
         """Return what is kept beside a case (S1040)."""
         return related.related_of(self._platform, case_id)
 
-    def platforms_to_ask(self, question: DiseaseQuestion) -> tuple[str, ...]:
+    def platforms_to_ask(self, question: DiseaseQuestion, by: str) -> tuple[str, ...]:
         """Return who is asked for the cases of a disease (C8)."""
-        return cases_of_disease.platforms_to_ask(self._platform, question)
+        return cases_of_disease.platforms_to_ask(self._platform, question, by)
 
     def find_cases(self, asker: str, question: DiseaseQuestion) -> DiseaseCases | None:
         """Answer a platform that asks for the rare cases of a disease (C8)."""

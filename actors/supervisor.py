@@ -16,7 +16,7 @@ import httpx
 import ray
 from ray.exceptions import RayError
 
-from actors.courier import PlatformHere, Receiver, carry, cases_of_disease
+from actors.courier import ANSWER_S, PlatformHere, Receiver, carry, cases_of_disease
 from actors.network import start_network
 from actors.options import SUPERVISOR, actor_options
 from actors.platform import start_platform
@@ -33,7 +33,7 @@ from cluster.contracts.related import (
     SourceState,
 )
 from cluster.contracts.sharing import Envelope
-from cluster.errors import Conflict, NotFound
+from cluster.errors import Conflict, NotFound, StoreUnavailable
 from cluster.retrieval.literature import NETWORK, SOURCES, LiteratureSource, ask
 from cluster.settings import Settings
 from cluster.storage.literature import load_disease_names
@@ -110,17 +110,23 @@ class SupervisorService:
         self._nudged = asyncio.Event()
         return list(self._couriers.values())
 
-    async def cases_of_disease(self, name: str, question: DiseaseQuestion) -> NetworkCases:
+    async def cases_of_disease(self, name: str, question: DiseaseQuestion, by: str) -> NetworkCases:
         """Ask a platform and all that it has an agreement with for rare cases of a disease (C8).
 
         Raises:
             NotFound: there is no such platform.
+            StoreUnavailable: it cannot say whom to ask.
         """
         platforms = await self._platforms()
         if name not in platforms:
             what = "there is no such platform"
             raise NotFound(what, remedy="List the platforms.")
-        asked = await platforms[name].platforms_to_ask.remote(question)
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                asked = await platforms[name].platforms_to_ask.remote(question, by)
+        except (TimeoutError, RayError):
+            what = f"{name} does not answer"
+            raise StoreUnavailable(what, remedy="Ask again later.") from None
         return await cases_of_disease(name, asked, await self._peers(platforms), question)
 
     async def refresh(self, now: float, settings: Settings) -> RefreshReport:

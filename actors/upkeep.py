@@ -11,6 +11,7 @@ from actors.session import known_platforms
 from cluster.contracts.related import DiseaseQuestion, NetworkCases, RelatedItem
 from cluster.contracts.sharing import DeliveryStatus, PlatformTag, ReplayedDecision
 from cluster.errors import NotFound
+from cluster.flow.consents import OPERATOR
 from cluster.flow.replay import with_unlike_predictions
 from cluster.flow.search import put_in_order, put_together
 from cluster.retrieval.profiles import OWN
@@ -94,7 +95,8 @@ def cases_of_disease(run: Run, name: str, question: DiseaseQuestion) -> NetworkC
         NotFound: there is no such platform.
     """
     _known(run, [name])
-    cases: NetworkCases = ray.get(run.session.supervisor.cases_of_disease.remote(name, question))
+    asking = run.session.supervisor.cases_of_disease.remote(name, question, OPERATOR)
+    cases: NetworkCases = ray.get(asking)
     return cases
 
 

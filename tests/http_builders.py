@@ -37,12 +37,12 @@ class LocalCluster(BareCluster):
     def cases(self) -> Self:
         return self
 
-    async def cases_of_disease(self, name: str, question: DiseaseQuestion) -> NetworkCases:
+    async def cases_of_disease(self, name: str, question: DiseaseQuestion, by: str) -> NetworkCases:
         """Ask as the supervisor does; platforms of other clusters over HTTP."""
         if name not in self.services:
             what = "there is no such platform"
             raise NotFound(what)
-        asked = self.services[name].platforms_to_ask(question)
+        asked = self.services[name].platforms_to_ask(question, by)
         async with peer_http() as client:
             remotes = self.network_service.remotes()
             peers: dict[str, Any] = {n: Local(one) for n, one in self.services.items()}

@@ -127,6 +127,11 @@ class Envelope(Frozen):
     round: int = Field(0, ge=0, lt=1 << 31)
     """Withdrawals of the case before this was queued. A recall takes back all of earlier rounds."""
 
+    @property
+    def only_takes_back(self) -> bool:
+        """Whether it tells nothing new: a recall, or that less stands beside a case than before."""
+        return self.kind == "recall" or (self.kind == "related" and self.payload == "[]")
+
 
 class Receipt(Frozen):
     """The receiver's word that it holds what was sent."""

@@ -261,8 +261,9 @@ class Device:
 
         Raises:
             InputError: one of them is no id.
-            NotFound: the server knows no such platform or disease, or has no network.
-            PolicyRefusal: the token is not that platform's.
+            NotFound: the server knows no such platform or disease, or has no network, or the token
+                is another platform's.
+            PolicyRefusal: the token is not good, or its role may not ask.
             Unreachable: it cannot be asked now, or is a folder.
             IntegrityError: what came is no such list, contradicts itself, or is of another disease.
         """

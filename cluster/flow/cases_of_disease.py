@@ -51,15 +51,21 @@ def answer_and_question(
     return answer, _question(answer, limit)
 
 
-def platforms_to_ask(platform: Platform, question: DiseaseQuestion) -> tuple[str, ...]:
+def platforms_to_ask(platform: Platform, question: DiseaseQuestion, by: str) -> tuple[str, ...]:
     """Return who is asked: the platform itself, then those it has an agreement with, by name.
 
     A question tells others what this platform looks for, so its audit row is durable before.
+
+    Args:
+        platform: which asks.
+        question: what it asks.
+        by: name of the token, or of who runs jobs.
     """
     with platform.ledger.begin() as tx:
         peers = deliveries.agreed_peers(tx)
         if peers:
             facts = {"questions": 1, "peers": [*peers], "diseases": [question.disease_id]}
+            facts["by"] = by
             journal.append_audit(tx, platform.clock.now(), "disclosure attempted", facts)
     return (platform.platform_id, *peers)
 

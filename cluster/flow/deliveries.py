@@ -125,8 +125,9 @@ def _denial(
     tx: Connection, platform: Platform, row: Row[tuple[object, ...]], envelope: Envelope
 ) -> str:
     peer = deliveries.get_peer(tx, envelope.receiver)
+    has_key = peer is not None and bool(peer.public_key)
     if envelope.kind == "recall":
-        return "" if peer is not None and peer.public_key else "peer_key_missing"
+        return "" if has_key else "peer_key_missing"
     case = case_rows.get_case(tx, row.case_id)
     if case is not None and envelope.round != case.round:
         return WITHDRAWN
@@ -138,13 +139,15 @@ def _denial(
         pushes = deliveries.related_pushes(tx, row.case_id, row.peer, envelope.round)
         if pushes[-1][0] != row.delivery_id:
             return SUPERSEDED
+        if envelope.only_takes_back:
+            return "" if has_key else "peer_key_missing"
         redacted = sha256(envelope.payload) == envelope.digest
     facts = gate.GateFacts(
         case_is_active=case is not None and case.state == "active",
         consent_is_given=case is not None and case.consent == "share",
         peer_is_linked=peer is not None and peer.linked,
         peer_has_agreement=peer is not None and peer.agreed,
-        peer_has_key=peer is not None and bool(peer.public_key),
+        peer_has_key=has_key,
         decision_is_upload=deliveries.is_uploaded(tx, row.case_id),
         payload_is_redacted=redacted,
     )
@@ -177,7 +180,7 @@ def _receive_one(tx: Connection, platform: Platform, envelope: Envelope) -> Rece
             return known
         return _refused(envelope, "delivery_id_conflict", "the key came with another content")
     peer = deliveries.get_peer(tx, envelope.sender)
-    may_send = peer is not None and (envelope.kind == "recall" or (peer.linked and peer.agreed))
+    may_send = peer is not None and (envelope.only_takes_back or (peer.linked and peer.agreed))
     if not may_send:
         return _refused(envelope, "agreement_missing", "the sender may not send here")
     if envelope.receiver != platform.platform_id:

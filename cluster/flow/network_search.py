@@ -16,7 +16,7 @@ import pyarrow as pa
 from cluster.case.case import Case, read_case
 from cluster.case.phenopacket import Phenopacket
 from cluster.case.redaction import ADULT_YEARS, BAND_YEARS, TOP_YEARS, redact
-from cluster.errors import NotFound, PolicyRefusal
+from cluster.errors import InputError, NotFound, PolicyRefusal
 from cluster.flow.platform import Platform
 from cluster.flow.search import SCORE_DIGITS, asked_like, patient_of
 from cluster.retrieval.diagnosis import Evidence, rank
@@ -96,6 +96,9 @@ def find_hits(platform: Platform, asker: str, query: CaseQuery) -> tuple[Hit, ..
     """
     check_for_others(query)
     is_home = asker == platform.platform_id
+    if not is_home and query.like is not None:
+        what = "a case of another platform is named"
+        raise InputError(what, "like", "Give its terms: ids are a platform's own.")
     patient = patient_of(platform, query.terms, query.excluded) if _has_terms(query) else None
     with platform.ledger.begin() as tx:
         peer = deliveries.get_peer(tx, asker)

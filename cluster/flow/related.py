@@ -53,6 +53,8 @@ from cluster.storage.literature import NAMED
 
 CANDIDATES = 20
 TERMS_NAMED = 3
+LONG_AGO = 0.0
+"""When an answer was given that is to be asked for anew."""
 
 
 def due_questions(platform: Platform, now: float, sources: Sequence[str] = ()) -> RelatedQuestions:
@@ -61,7 +63,7 @@ def due_questions(platform: Platform, now: float, sources: Sequence[str] = ()) -
     A question is a disclosure: only cases that may be shared are asked about, only of platforms
     with an agreement and of the literature sources that are in use, and the audit row is durable
     before. A platform is told terms, disease and genes; a literature source disease and genes. Each
-    is asked under a name of its own for the case, so that two of them cannot join what they heard.
+    is asked under a name of its own for the case, so that no two can join what they heard by it.
 
     Args:
         platform: the home of the cases.
@@ -165,7 +167,7 @@ def store_related(platform: Platform, now: float, answers: RelatedAnswers) -> in
     n_pushed = 0
     with platform.ledger.begin() as tx:
         given = _by_case(platform, deliveries.uploaded_cases(tx), answers)
-        gone = case_rows.recalled_since(tx, now)  # while the answer was on its way
+        gone = _gone(tx, platform, now, answers)
         asked = sorted({case_id for found in given.values() for case_id in found})
         documents = case_rows.get_cases(tx, asked)
         peers = (platform.platform_id, *deliveries.agreed_peers(tx))
@@ -196,7 +198,8 @@ def store_related(platform: Platform, now: float, answers: RelatedAnswers) -> in
 def forget(tx: Connection, platform: Platform, item_id: str, origin: str) -> None:
     """Take a case that its platform has taken back out of what stands beside own cases (B9).
 
-    Who was told of it beside them is told what stands there now.
+    Who was told of it beside them is told what stands there now. Who has named it is asked anew at
+    the next refresh: it may be shared again by then.
 
     Args:
         tx: in which it is taken back.
@@ -210,11 +213,12 @@ def forget(tx: Connection, platform: Platform, item_id: str, origin: str) -> Non
 
     stored = case_rows.get_cases(tx, deliveries.cases_beside(tx, item_id))
     own = {i: case for i, case in stored.items() if case.origin == platform.platform_id}
-    at, targets = deliveries.answered_at(tx), deliveries.case_targets(tx)
+    targets = deliveries.case_targets(tx)
     for case_id, case in sorted(own.items()):
         for source, items in deliveries.get_answers(tx, case_id).items():
             kept = [item for item in items if stays(item)]
-            deliveries.put_answer(tx, case_id, source, kept, at[case_id, source])
+            if len(kept) < len(items):
+                deliveries.put_answer(tx, case_id, source, kept, LONG_AGO)
         best = [item for item in deliveries.get_related(tx, case_id) if stays(item)]
         _push_new(tx, platform, case, best, targets.get(case_id, []))
 
@@ -262,6 +266,20 @@ def _by_case(
         source: {i: found[n] for i in cases if (n := platform.shared_id(i, source)) in found}
         for source, found in told.items()
     }
+
+
+def _gone(
+    tx: Connection, platform: Platform, now: float, answers: RelatedAnswers
+) -> set[tuple[str, str]]:
+    """Return (platform, item) of the cases that were taken back while the answer was on its way."""
+    home = platform.platform_id
+    at_home = answers.network.get(home, {}).values()
+    named = {item.item_id for items in at_home for item in items if item.kind == "case"}
+    if named:
+        named -= {
+            platform.shared_id(i, home) for i in case_rows.shareable_ids(tx, platform.platform_id)
+        }
+    return case_rows.recalled_since(tx, now) | {(home, name) for name in named}
 
 
 def _name(platform: Platform, case_id: str, asked: str) -> str:

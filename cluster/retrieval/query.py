@@ -95,6 +95,7 @@ class PeerSearch(BaseModel):
 
     receiver: str = Field(max_length=63)
     query: CaseQuery
+    """Without ``like``: ids are the platform's own."""
 
 
 class PeerHits(BaseModel):

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from cluster.contracts.sharing import Peer, PlatformProfile, PlatformTag
 from cluster.errors import Conflict, NotFound
-from cluster.storage.remotes import get_cards, get_epochs
+from cluster.storage.remotes import get_epochs, get_keys
 from cluster.storage.tables import links, platforms, tag_history
 
 
@@ -137,8 +137,8 @@ def _known(tx: Connection) -> Iterator[tuple[str, str, int, dict[str, float]]]:
         tag = PlatformTag.model_validate_json(row.tag)
         yield row.platform_id, row.public_key, tag.version, tag.mix
     epochs = get_epochs(tx)
-    for card in get_cards(tx):
-        yield card.platform_id, card.public_key, epochs[card.platform_id], card.mix
+    for card, key in get_keys(tx):
+        yield card.platform_id, key, epochs[card.platform_id], card.mix
 
 
 def _put_tag(tx: Connection, tag: PlatformTag, public_key: str | None) -> None:

@@ -26,6 +26,7 @@ from cluster.contracts.peers import (
     Remote,
 )
 from cluster.contracts.related import (
+    PMID,
     SAME_DISEASE,
     DiseaseCases,
     DiseaseQuestion,
@@ -33,6 +34,7 @@ from cluster.contracts.related import (
     RelatedQuery,
 )
 from cluster.contracts.sharing import Envelope, Receipt, Refusal
+from cluster.retrieval.literature import NETWORK
 from cluster.retrieval.query import CaseQuery, Hit, PeerHits, PeerSearch
 from cluster.storage.mme_client import (
     AGENT,
@@ -47,6 +49,9 @@ ANSWER_S: Final = 30.0
 """For one call, from the connection to the last byte."""
 CALL_BYTES: Final = 2 << 20
 """Of payloads that go in one call, where one alone is not more."""
+TEXT_CHARS: Final = 300
+"""Of a title or a reason in a peer's words."""
+LITERATURE_SCORE_MAX: Final = 3.0
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -131,7 +136,7 @@ class RemotePlatform:
         if hits is None:
             return None
         _check_names(name, [hit.case_id for hit in hits])
-        return tuple(hit.model_copy(update={"platform": name}) for hit in hits)
+        return tuple(_as_its_own_hit(hit, name) for hit in hits)
 
     async def find_cases(self, asker: str, question: DiseaseQuestion) -> DiseaseCases | None:
         """Ask for the rare cases of a disease; None where this platform may receive none.
@@ -146,6 +151,8 @@ class RemotePlatform:
         if cases is None:
             return None
         _check_names(name, [item.item_id for item in cases.items])
+        if cases.rare < len(cases.items):
+            raise Unanswered(UNREADABLE)
         known = {SAME_DISEASE.format(code) for code in question.codes}
         items = tuple(
             RelatedItem(
@@ -216,9 +223,30 @@ def _authorities() -> ssl.SSLContext:
 
 
 def _as_its_own(item: RelatedItem, platform: str) -> RelatedItem:
-    """Return what a peer may say of an item: that it is its own, for us alone, without a title."""
-    title = item.title if item.kind == "case" else ""
-    return item.model_copy(update={"platform": platform, "audience": (), "title": title})
+    """Return what a peer may say of an item: that it is its own, for us alone, and how like it is.
+
+    Raises:
+        Unanswered: it is another's, or no publication.
+    """
+    is_case = item.kind == "case"
+    if is_case:
+        _check_names(platform, [item.item_id])
+    elif not PMID.fullmatch(item.item_id):
+        raise Unanswered(UNREADABLE)
+    told = {
+        "platform": platform,
+        "audience": (),
+        "source": NETWORK,
+        "title": item.title[:TEXT_CHARS] if is_case else "",
+        "why": item.why[:TEXT_CHARS],
+        "score": min(max(item.score, 0.0), 1.0 if is_case else LITERATURE_SCORE_MAX),
+    }
+    return item.model_copy(update=told)
+
+
+def _as_its_own_hit(hit: Hit, platform: str) -> Hit:
+    told = {"platform": platform, "disease_label": hit.disease_label[:TEXT_CHARS]}
+    return hit.model_copy(update=told)
 
 
 def _check_names(platform: str, names: Sequence[str]) -> None:

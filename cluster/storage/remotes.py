@@ -38,9 +38,11 @@ def get_remotes(tx: Connection) -> list[Remote]:
     return [Remote(card=PeerCard.model_validate_json(row.card), token=row.token) for row in rows]
 
 
-def get_cards(tx: Connection) -> list[PeerCard]:
-    """Return the cards of all platforms of other clusters that were ever registered."""
-    return [PeerCard.model_validate_json(row.card) for row in tx.execute(select(remotes.c.card))]
+def get_keys(tx: Connection) -> list[tuple[PeerCard, str]]:
+    """Return the cards of all that were ever registered; a key only where there is an exchange."""
+    rows = tx.execute(select(remotes.c.card, remotes.c.token))
+    cards = ((PeerCard.model_validate_json(row.card), row.token) for row in rows)
+    return [(card, card.public_key if token else "") for card, token in cards]
 
 
 def get_epochs(tx: Connection) -> dict[str, int]:

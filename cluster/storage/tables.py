@@ -214,6 +214,7 @@ PLATFORM_MIGRATIONS: Final = (
     "PRIMARY KEY (origin, case_id))",
     "CREATE TABLE named (case_id VARCHAR NOT NULL, peer VARCHAR NOT NULL, "
     "PRIMARY KEY (case_id, peer))",
+    "UPDATE answers SET answered_at = 0",  # all are asked anew, and note whom they named
 )
 
 # The network of platforms ------------------------------------------------------------------------

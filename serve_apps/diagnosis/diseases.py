@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Body, Query, Request
 
 from cluster.contracts.diagnosis import Result, ResultAnswer
 from cluster.contracts.disease import DiseaseAnswer
@@ -19,6 +19,7 @@ from cluster.storage.diseases import DiseaseShelf
 from serve_apps.diagnosis.examples import RESULT
 from serve_apps.diagnosis.ports import DiagnosisPorts
 from serve_apps.diagnosis.public import PublicFolder
+from serve_apps.http.guard import caller_of
 
 
 class Diseases:
@@ -83,6 +84,7 @@ def add_diseases(made: APIRouter, ports: DiagnosisPorts, diseases: Diseases) -> 
 
     @made.get("/platforms/{platform}/rare-cases")
     async def rare_cases(
+        request: Request,
         platform: str,
         disease: Annotated[str, Query(min_length=1, max_length=200, description="code or name")],
         limit: Annotated[int, Query(ge=1, le=100, description="cases of one platform")] = 20,
@@ -97,7 +99,7 @@ def add_diseases(made: APIRouter, ports: DiagnosisPorts, diseases: Diseases) -> 
             _, question = await asyncio.to_thread(
                 answer_and_question, diseases.serving(), disease, limit
             )
-        return await ports.cases.cases_of_disease(platform, question)
+        return await ports.cases.cases_of_disease(platform, question, caller_of(request).name)
 
     @made.post("/results")
     def answer_result(

@@ -21,11 +21,12 @@ class RegistryPort(Protocol):
 class CasesPort(Protocol):
     """Asks the network for cases; as ``SupervisorService``."""
 
-    async def cases_of_disease(self, name: str, question: DiseaseQuestion) -> NetworkCases:
+    async def cases_of_disease(self, name: str, question: DiseaseQuestion, by: str) -> NetworkCases:
         """Ask a platform and all that it has an agreement with.
 
         Raises:
             NotFound: there is no such platform.
+            StoreUnavailable: it cannot say whom to ask.
         """
         ...
 

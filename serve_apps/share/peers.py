@@ -74,8 +74,9 @@ def _add_cards(made: APIRouter, ports: SharePorts) -> None:
     async def end_remote(request: Request, peer: str) -> None:
         """End the exchange with a platform of another cluster, and the tokens that it was given.
 
-        What it has got can no longer be recalled from here: withdraw that first, and see in the
-        outbox that it was. Its name stays its own; with a new `PUT` the exchange goes on.
+        Recalls go neither way any more. Withdraw first what it has got from here, and see in the
+        outbox that it was taken back; what is here of its cases stays until it is withdrawn here.
+        Its name stays its own: with a new token, `PUT` and agreement the exchange goes on.
         """
         await ports.network.end_remote(peer, caller_of(request).name)
         await _tell_platforms(ports)

@@ -280,13 +280,14 @@ def test_an_exchange_that_ends_leaves_nothing_open(sides: tuple[Side, Side]) -> 
     north, south = sides
     place = f"{PREFIX}/remote-platforms/south"
     assert north.operator("DELETE", place).status_code == 204
-    assert north.operator("DELETE", place).status_code == 404
+    assert north.operator("DELETE", place).status_code == 204
+    assert north.operator("DELETE", place.replace("south", "west")).status_code == 404
     assert north.operator("GET", f"{PREFIX}/remote-platforms").json() == []
     knock = {"receiver": "north", "queries": [{"case_id": "s.1", "terms": [1250]}]}
     assert north.machine("POST", f"{PREFIX}/peer/questions", json=knock).status_code == 401
     north.service.add_case(DOCUMENT, "test", "", "share")
     peers = north.cluster.network_service.peers("north")
-    assert [(one.peer_id, one.agreed) for one in peers] == [("south", False)]
+    assert [(one.peer_id, one.agreed, one.public_key) for one in peers] == [("south", False, "")]
     (record,) = north.service.decide(NOW, [a_prediction(CASE, 0.9)], [], peers)
     assert record.targets == ()
     introduce(north, south, south.cluster.token(Role.PLATFORM, "north"))
@@ -303,6 +304,30 @@ def test_what_a_peer_says_of_related_cases_is_kept_as_its_own(sides: tuple[Side,
     assert (name, item.platform, item.title, item.audience) == ("q", "south", "", ())
     with pytest.raises(Unanswered, match="peer_answer_unreadable"):
         asyncio.run(_ask(Response('{"items": {"q": [{"score": 1e999}]}}')))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"item_id": "north.1", "kind": "case"},
+        {"item_id": "west.1", "kind": "case"},
+        {"item_id": "http://sold.example", "kind": "literature"},
+    ],
+)
+def test_a_peer_names_no_case_of_another(sides: tuple[Side, Side], wrong: dict[str, str]) -> None:
+    """A12 B9: it would stand in the place of what that platform has told."""
+    told = {"title": "t", "platform": "west", "score": 1.0, "why": "w"}
+    with pytest.raises(Unanswered, match="peer_answer_unreadable"):
+        asyncio.run(_ask(JSONResponse({"items": {"q": [told | wrong]}})))
+
+
+def test_a_peer_does_not_crowd_out_the_others(sides: tuple[Side, Side]) -> None:
+    """A12 B9: its cases are as like as a case can be, and no more; its words are cut."""
+    told = {"item_id": "south.1", "kind": "case", "title": "t" * 9999, "platform": ""}
+    items = {"q": [told | {"why": "w" * 9999, "score": 1e300, "source": "pubmed"}]}
+    (item,) = asyncio.run(_ask(JSONResponse({"items": items})))["q"]
+    assert (item.score, item.source) == (1.0, "network")
+    assert len(item.title) + len(item.why) < 1000
 
 
 async def _ask(response: Response) -> Any:

@@ -78,7 +78,7 @@ def test_an_outage_of_another_cluster_is_no_empty_answer(sides: tuple[Side, Side
     states, _ = searched(north)
     assert states["south"] == ("unreachable", "peer_unreachable")
     assert states["north"][0] == "answered"
-    cases = asyncio.run(north.cluster.cases_of_disease("north", NGLY1))
+    cases = asyncio.run(north.cluster.cases_of_disease("north", NGLY1, "test"))
     assert cases.unanswered == {"south": "peer_unreachable"}
     assert set(cases.found) == {"north"}
 
@@ -87,7 +87,7 @@ def test_rare_cases_of_a_disease_are_asked_for_across_clusters(sides: tuple[Side
     """C8: the other's screening says what is rare there; the case has a name made for the asker."""
     north, south = sides
     south.service.screen(AtRisk(1e6, "stated"), KNOWN_NOTHING, None)
-    cases = asyncio.run(north.cluster.cases_of_disease("north", NGLY1))
+    cases = asyncio.run(north.cluster.cases_of_disease("north", NGLY1, "test"))
     assert cases.unanswered == {}
     (item,) = cases.found["south"].items
     assert (item.platform, item.title, item.why) == (
@@ -131,14 +131,33 @@ def asked_of(answer: Any) -> tuple[Any, Any]:
         {"hits": [a_hit("south.0123")] * 21},
         {"cases": {"items": [an_item("west.0123")], "rare": 1, "others": 0}},
         {"cases": {"items": [], "rare": -1, "others": 0}},
+        {"cases": {"items": [an_item("south.1")], "rare": 0, "others": 0}},
         {"cases": []},
     ],
-    ids=["another's", "no name", "too many", "another's item", "negative", "no answer"],
+    ids=[
+        "another's",
+        "no name",
+        "too many",
+        "another's item",
+        "negative",
+        "uncounted",
+        "no answer",
+    ],
 )
 def test_a_peer_names_its_own_cases_or_is_not_believed(answer: Any) -> None:
     """B9: what another platform has is not for it to say."""
     with pytest.raises(Unanswered, match="peer_answer_unreadable"):
         asked_of(answer)
+
+
+def test_an_id_cannot_be_guessed(sides: tuple[Side, Side]) -> None:
+    """B9: a case that is named by its own id would be the one that is missing from the answer."""
+    _, south = sides
+    query = {"terms": ["HP:0001250"], "like": CASE}
+    asked = {"receiver": "south", "query": query}
+    answer = south.machine("POST", f"{PREFIX}/peer/searches", json=asked)
+    assert (answer.status_code, answer.json()["where"]) == (422, "like")
+    assert CASE not in answer.text
 
 
 def test_words_of_a_peer_are_replaced_by_what_was_asked() -> None:

@@ -228,13 +228,13 @@ def test_the_limit_keeps_what_changed_last(world: World) -> None:
 def test_question_and_answer_are_in_the_audit_chains(world: World) -> None:
     """C8 B9: who asks notes whom it told what it looks for; who answers, whom it told of cases."""
     north, south = world.platforms["north"], world.platforms["south"]
-    assert platforms_to_ask(north, question()) == ("north", "south")
-    assert platforms_to_ask(world.platforms["west"], question()) == ("west",)
+    assert platforms_to_ask(north, question(), "ward") == ("north", "south")
+    assert platforms_to_ask(world.platforms["west"], question(), "ward") == ("west",)
     found(south, "north")
     found(south, "south")
     assert audit_actions(world.platforms["west"]) == []
     for platform, facts in (
-        (north, {"questions": 1, "peers": ["south"]}),
+        (north, {"questions": 1, "peers": ["south"], "by": "ward"}),
         (
             south,
             {

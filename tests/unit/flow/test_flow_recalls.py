@@ -323,3 +323,66 @@ def test_a_platform_takes_back_no_name_that_another_gave(named: World) -> None:
     with north.ledger.begin() as tx:
         related.forget(tx, north, named.platforms["south"].shared_id("s", "north"), "east")
     assert beside(named)[0]
+
+
+@pytest.fixture
+def neighbours(tmp_path: Path) -> World:
+    """North shared a with south; beside it stands north's own case x."""
+    world = World(tmp_path)
+    world.add("north", a_phenopacket("a"), a_phenopacket("x", observed=("HP:0002069",)))
+    world.add("south")
+    world.agree(("north", "south"))
+    world.decide("north", {"a": 0.9})
+    world.deliver()
+    world.refresh()
+    world.deliver()
+    assert by_name(world) == [{world.platforms["north"].shared_id("x", "north")}] * 2
+    return world
+
+
+def by_name(world: World) -> list[set[str]]:
+    """Names of the items beside a: at its home and in south."""
+    at = {"north": "a", "south": held(world.platforms["south"])[0][1]}
+    return [
+        {item.item_id for item in related.related_of(world.platforms[n], i)} for n, i in at.items()
+    ]
+
+
+def test_an_own_case_does_not_stay_beside_another_own_one(neighbours: World) -> None:
+    """A12 B9: it was named at home, and passed on from there."""
+    north = neighbours.platforms["north"]
+    consents.set_consent(north, "x", state="withdrawn", consent="share")
+    neighbours.deliver()
+    assert by_name(neighbours) == [set(), set()]
+
+
+def test_an_own_answer_that_was_on_its_way_brings_no_name_back(neighbours: World) -> None:
+    """A12 B9: what may not be shared any more when an answer is kept is not in it."""
+    north = neighbours.platforms["north"]
+    asked = neighbours.clock.now() + 30 * 86_400
+    questions = related.due_questions(north, asked).network["north"]
+    late = related.find_related(north, "north", questions)
+    consents.set_consent(north, "x", state="withdrawn", consent="share")
+    answers = RelatedAnswers.model_validate({"network": {"north": late}})
+    related.store_related(north, asked, answers)
+    neighbours.deliver()
+    assert by_name(neighbours) == [set(), set()]
+
+
+def test_a_name_is_taken_back_although_the_agreement_has_ended(named: World) -> None:
+    """A12 B9: who was told of a case by another one than its home is told that it is gone."""
+    named.agree(("north", "south"), ("east", "south"))
+    consents.set_consent(named.platforms["south"], "s", state="withdrawn", consent="share")
+    named.deliver()
+    named.deliver()
+    assert beside(named) == [set()] * 3
+
+
+def test_a_name_that_was_taken_back_is_asked_for_anew(named: World) -> None:
+    """A12: shared again, it comes with the next refresh and not a whole period later."""
+    for state in ("withdrawn", "active"):
+        consents.set_consent(named.platforms["south"], "s", state=state, consent="share")
+        named.deliver()
+    named.clock.instant += 1
+    named.refresh()
+    assert beside(named)[0] == {named.platforms["south"].shared_id("s", "north")}
