@@ -23,6 +23,8 @@ def main(
 ) -> None:
     screen = shell.console()
     chosen = shell.settings_from(settings)
+    if "public_url" not in chosen.model_fields_set:
+        chosen = chosen.model_copy(update={"public_url": f"http://{HOST}:{port}"})
     with served(chosen, places(), port, fast=fast) as issued:
         for place in places():
             screen.print(f"http://{HOST}:{port}{place.prefix}", highlight=False, soft_wrap=True)

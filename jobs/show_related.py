@@ -85,7 +85,7 @@ def count_text(found: DiseaseCases) -> str:
     text = counted(found.rare, "rare case") if found.rare else "no rare case"
     if len(found.items) < found.rare:
         text += f", of which the {len(found.items)} that changed last are shown"
-    others = f"; {found.others:,} more that its screening does not call rare"
+    others = f"; {found.others:,} more that are not rare there, or not screened yet"
     return text + (others if found.others else "")
 
 

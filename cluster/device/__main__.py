@@ -215,14 +215,20 @@ def answer(
     """Show what is known of a disease; only its id is sent, and the name of a platform."""
     with _device(server, cache, allow_http=allow_http) as device:
         wanted = disease if ":" in disease else disease_named(device.listing().models, disease)
-        answered = device.answer(wanted)
         screen = show.terminal()
         if as_json:
-            screen.print(answered.answer.model_dump_json(), soft_wrap=True)
+            screen.print(device.answer(wanted).answer.model_dump_json(), soft_wrap=True)
             if platform:
                 _print_cases(wanted, _rare_cases(device, wanted, platform))
             return
-        for line in show.answer_lines(answered, _related(device, wanted, platform)):
+        related = _related(device, wanted, platform)
+        try:
+            lines = show.answer_lines(device.answer(wanted), related)
+        except NotFound as error:
+            if not platform:
+                raise
+            lines = chain([show.plain(f"No answer about {wanted}: {error}", "yellow")], related)
+        for line in lines:
             screen.print(line, soft_wrap=not screen.is_terminal)
 
 

@@ -250,7 +250,7 @@ def _count(cases: DiseaseCases) -> str:
     shown = min(len(cases.items), CASES_ASKED)
     if shown < cases.rare:
         text += f", of which the {shown} that changed last are shown"
-    others = f"; {cases.others:,} more that its screening does not call rare"
+    others = f"; {cases.others:,} more that are not rare there, or not screened yet"
     return text + (others if cases.others else "")
 
 

@@ -247,7 +247,8 @@ class HttpSource:
         found = self._small(f"answers/{name_of_answer(disease_id)}", ANSWER_BYTES_MAX, {})
         if not isinstance(found, Read):
             what = f"there is no answer {disease_id}"
-            raise NotFound(what, self.place)
+            remedy = "Answers are kept for the diseases of models in the list, by their own ids."
+            raise NotFound(what, self.place, remedy)
         return found.content
 
     def rare_cases(self, disease_id: str, platform: str, limit: int) -> bytes:

@@ -51,6 +51,21 @@ def answer_and_question(
     return answer, _question(answer, limit)
 
 
+def question_about(database: DiseaseDatabase, query: str, limit: int) -> DiseaseQuestion:
+    """Return what platforms are asked; a code is one though the database has no record of it.
+
+    Raises:
+        InputError, NotFound: as ``answer_and_question``.
+    """
+    code = disease_codes.code_of(query)
+    try:
+        return answer_and_question(database, query, limit)[1]
+    except NotFound:
+        if not code:
+            raise
+        return DiseaseQuestion(disease_id=code, name="", codes=(code,), limit=limit)
+
+
 def platforms_to_ask(platform: Platform, question: DiseaseQuestion, by: str) -> tuple[str, ...]:
     """Return who is asked: the platform itself, then those it has an agreement with, by name.
 

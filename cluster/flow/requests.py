@@ -61,7 +61,8 @@ def add_case(platform: Platform, document: bytes, command: Command, consent: str
             findings=tuple(intake.findings),
         )
 
-    made = _once(platform, command, sha256(document), CaseAdded, effect)
+    digest = sha256(f"{consent}:".encode() + document)
+    made = _once(platform, command, digest, CaseAdded, effect)
     project(platform)
     return made
 

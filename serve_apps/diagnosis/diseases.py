@@ -11,7 +11,7 @@ from cluster.contracts.diagnosis import Result, ResultAnswer
 from cluster.contracts.disease import DiseaseAnswer
 from cluster.contracts.related import NetworkCases
 from cluster.errors import InputError, NotFound
-from cluster.flow.cases_of_disease import answer_and_question
+from cluster.flow.cases_of_disease import question_about
 from cluster.flow.diseases import OTHERS_MAX, DiseaseDatabase
 from cluster.flow.results import answer_of_result, listed_version
 from cluster.settings import Settings
@@ -96,9 +96,8 @@ def add_diseases(made: APIRouter, ports: DiagnosisPorts, diseases: Diseases) -> 
         reason, which says nothing of its cases. A case has a name made for this platform.
         """
         with diseases.asked("disease"):
-            _, question = await asyncio.to_thread(
-                answer_and_question, diseases.serving(), disease, limit
-            )
+            database = diseases.serving()
+            question = await asyncio.to_thread(question_about, database, disease, limit)
         return await ports.cases.cases_of_disease(platform, question, caller_of(request).name)
 
     @made.post("/results")

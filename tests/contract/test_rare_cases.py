@@ -94,6 +94,13 @@ def test_a_question_without_a_record_is_not_repeated(
     assert answer.json()["code"].startswith(code)
 
 
+def test_a_code_without_a_record_is_asked_for_alone(cluster: DiagnosisCluster) -> None:
+    """C8: cases have diseases that the database which serves does not know."""
+    told = asked(cluster, Role.CLINICIAN, "north", disease="MIM 618393").json()
+    assert told["question"]["codes"] == ["OMIM:618393"]
+    assert set(told["found"]) == {"north", "south"}
+
+
 def test_a_platform_that_is_away_is_named(cluster: DiagnosisCluster) -> None:
     """C8: that says nothing of its cases, and the others have answered."""
     away = cluster.services.pop("south")

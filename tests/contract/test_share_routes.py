@@ -80,6 +80,15 @@ def test_a_key_with_another_case_is_refused(clinician: Client, added: dict[str, 
     assert answer.json()["code"] == "conflict"
 
 
+def test_a_key_with_another_consent_is_refused(clinician: Client) -> None:
+    """B9: it would be answered as done, and the case would stay private."""
+    one = PHENOPACKET | {"id": "simulated-3"}
+    sent = {"json": one, "headers": {"Idempotency-Key": "k3"}}
+    assert clinician("POST", f"{HOME}/cases", **sent).status_code == 200
+    assert clinician("POST", f"{HOME}/cases?consent=share", **sent).status_code == 409
+    assert clinician("POST", f"{HOME}/cases", **sent).status_code == 200
+
+
 def test_events_count_once_in_both_forms(clinician: Client, added: dict[str, object]) -> None:
     first = clinician("POST", f"{HOME}/events", json=EVENTS)
     assert first.json() == {"new": 2, "repeated": 0, "refused": []}

@@ -25,7 +25,7 @@ Run = Callable[..., tuple[int, str, str]]
 QUESTION = "/platforms/north/rare-cases?disease=MONDO%3A0005249&limit=5"
 LINES = f"""\
   coded {DISEASE}, ORPHA:558
-  north: no rare case; 2 more that its screening does not call rare
+  north: no rare case; 2 more that are not rare there, or not screened yet
   south: 3 rare cases, of which the 2 that changed last are shown
     case-a: same {DISEASE}
     case-b: same {DISEASE}
