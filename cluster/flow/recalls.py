@@ -38,8 +38,7 @@ def take_back(tx: Connection, platform: Platform, case: StoredCase, reason: str)
         if row.kind != "recall" and one.state is State.QUEUED:
             outbox.move(tx, platform, one, Event.DENY, reason)
     deliveries.forget_answers(tx, case.case_id)
-    home = platform.platform_id  # which has named the case beside its other own ones
-    related.forget(tx, platform, platform.shared_id(case.case_id, home), home)
+    related.forget(tx, platform, case.case_id, platform.platform_id)  # beside other own ones
     for peer in sorted(told):
         payload = recall_payload(platform.shared_id(case.case_id, peer), ended.round)
         key = key_of("recall", platform.platform_id, case.case_id, peer, ended.round)

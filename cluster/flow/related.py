@@ -110,8 +110,9 @@ def find_related(
 ) -> dict[str, list[RelatedItem]]:
     """Answer from the platform's own cases and their publications, under names made for the asker.
 
-    A case that is asked about is not related to itself. A platform that may not receive cases from
-    here gets no answer. What another platform is told is in the audit chain before it leaves.
+    At home they have their own ids. A case that is asked about is not related to itself. A platform
+    that may not receive cases from here gets no answer. What another one is told is in the audit
+    chain before it leaves.
     """
     with platform.ledger.begin() as tx:
         peer = deliveries.get_peer(tx, asker)
@@ -275,10 +276,7 @@ def _gone(
     home = platform.platform_id
     at_home = answers.network.get(home, {}).values()
     named = {item.item_id for items in at_home for item in items if item.kind == "case"}
-    if named:
-        named -= {
-            platform.shared_id(i, home) for i in case_rows.shareable_ids(tx, platform.platform_id)
-        }
+    named -= case_rows.shareable_ids(tx, home)
     return case_rows.recalled_since(tx, now) | {(home, name) for name in named}
 
 
@@ -321,11 +319,12 @@ def _push_new(
     changed = new_or_changed(best, deliveries.related_digests(tx, case_id))
     deliveries.put_related(tx, case_id, changed)
     deliveries.keep_related(tx, case_id, [item.item_id for item in best])
+    kept = {item.item_id for item in best}
     for peer in targets:
         standing = [item for item in best if may_see(item, peer)]
-        names = tuple(item.item_id for item in standing)
+        names = tuple(_shown(platform, item, peer).item_id for item in standing)
         told = [item for item in changed if may_see(item, peer)]
-        gone = {item.item_id for item in before if may_see(item, peer)} - set(names)
+        gone = [item for item in before if may_see(item, peer) and item.item_id not in kept]
         pushes = deliveries.related_pushes(tx, case_id, peer, case.round)
         if told or gone if pushes else standing:
             is_known = pushes and pushes[-1][1] is State.DELIVERED
@@ -345,9 +344,9 @@ def _items(
     """Return a case that was found and, where it is published, its publication."""
     score = round(similarity(*terms, platform.ontology), 6)
     matches = explain(*terms, platform.ontology)[:TERMS_NAMED]
-    why = ", ".join(match.through_name for match in matches)
+    why, case_id = ", ".join(match.through_name for match in matches), str(row["case_id"])
     case = RelatedItem(
-        item_id=platform.shared_id(str(row["case_id"]), asker),
+        item_id=case_id if asker == platform.platform_id else platform.shared_id(case_id, asker),
         kind="case",
         title=platform.names(str(row["disease_id"])),
         platform=platform.platform_id,
@@ -375,6 +374,13 @@ def _publications(case: Case) -> list[str]:
     return [reference.id for reference in case.phenopacket.meta_data.external_references]
 
 
+def _shown(platform: Platform, item: RelatedItem, peer: str) -> RelatedItem:
+    """Return an item as a receiver is told of it: own cases under the name that they have there."""
+    own = item.kind == "case" and item.platform == platform.platform_id
+    name = platform.shared_id(item.item_id, peer) if own else item.item_id
+    return item.model_copy(update={"audience": (), "item_id": name})
+
+
 def _push(
     platform: Platform,
     case: StoredCase,
@@ -384,7 +390,7 @@ def _push(
     number: int,
 ) -> Envelope:
     """Make a delivery of items; its number tells a return to an earlier state from that state."""
-    shown = [item.model_copy(update={"audience": ()}) for item in told]
+    shown = [_shown(platform, item, peer) for item in told]
     payload = canonical_json([item.model_dump() for item in shown])
     rounds = (case.round,) if case.round else ()
     about = key_of(platform.platform_id, case.case_id, peer, number, *rounds)

@@ -336,7 +336,7 @@ def neighbours(tmp_path: Path) -> World:
     world.deliver()
     world.refresh()
     world.deliver()
-    assert by_name(world) == [{world.platforms["north"].shared_id("x", "north")}] * 2
+    assert by_name(world) == [{"x"}, {world.platforms["north"].shared_id("x", "south")}]
     return world
 
 
@@ -346,6 +346,14 @@ def by_name(world: World) -> list[set[str]]:
     return [
         {item.item_id for item in related.related_of(world.platforms[n], i)} for n, i in at.items()
     ]
+
+
+def test_an_own_case_has_the_name_beside_another_that_it_has_itself(neighbours: World) -> None:
+    """A12 B9: each receiver has one name for a case, whether it was sent or only named."""
+    neighbours.decide("north", {"x": 0.9})
+    neighbours.deliver()
+    names = {case_id for _, case_id in held(neighbours.platforms["south"])}
+    assert by_name(neighbours)[1] <= names
 
 
 def test_an_own_case_does_not_stay_beside_another_own_one(neighbours: World) -> None:
