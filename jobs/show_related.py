@@ -12,12 +12,11 @@ import typer
 from actors.run import resumed
 from actors.upkeep import cases_of_disease, related_of
 from cluster.contracts.disease import DiseaseAnswer
-from cluster.contracts.related import DiseaseCases, NetworkCases
+from cluster.contracts.related import NetworkCases
 from cluster.errors import InputError
 from cluster.flow.cases_of_disease import answer_and_question
 from cluster.flow.diseases import DiseaseDatabase
 from cluster.report.disease import definition_lines
-from cluster.report.style import counted
 from cluster.report.text import literal
 from jobs import shell
 
@@ -61,11 +60,15 @@ def ask(out: Path, platform: str, disease: str, limit: int, changed: dict[str, s
     show_cases(answer, cases)
 
 
-def show_cases(answer: DiseaseAnswer, cases: NetworkCases) -> None:
+def show_cases(answer: DiseaseAnswer | None, cases: NetworkCases) -> None:
     screen = shell.console()
-    for line in definition_lines(answer):
-        screen.print(line, soft_wrap=not screen.is_terminal)
-    screen.print(literal(answer.notice, style="yellow"), soft_wrap=not screen.is_terminal)
+    if answer is None:
+        told = f"The disease database has no record of {cases.question.disease_id}"
+        screen.print(literal(told, style="yellow"), soft_wrap=True)
+    else:
+        for line in definition_lines(answer):
+            screen.print(line, soft_wrap=not screen.is_terminal)
+        screen.print(literal(answer.notice, style="yellow"), soft_wrap=not screen.is_terminal)
     asked = f"Cases coded {', '.join(cases.question.codes)}"
     screen.print(literal(asked), soft_wrap=not screen.is_terminal)
     table = shell.table("platform", "case, under the name made for who asks", "why")
@@ -75,18 +78,10 @@ def show_cases(answer: DiseaseAnswer, cases: NetworkCases) -> None:
     if items:
         screen.print(table)
     for name, found in cases.found.items():
-        screen.print(literal(f"{name}: {count_text(found)}"), soft_wrap=True)
+        screen.print(literal(f"{name}: {found.counts(LIMIT_MAX)}"), soft_wrap=True)
     for name, reason in cases.unanswered.items():
         told = f"{name}: NO ANSWER, {reason}; whether it has cases is not known"
         screen.print(literal(told, style="yellow"), soft_wrap=True)
-
-
-def count_text(found: DiseaseCases) -> str:
-    text = counted(found.rare, "rare case") if found.rare else "no rare case"
-    if len(found.items) < found.rare:
-        text += f", of which the {len(found.items)} that changed last are shown"
-    others = f"; {found.others:,} more that are not rare there, or not screened yet"
-    return text + (others if found.others else "")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ PUBMED_PAGES: Final = "https://pubmed.ncbi.nlm.nih.gov"
 CODES_MAX: Final = 256
 """Codes of one question about a disease."""
 CODE_CHARS_MAX: Final = 128
-SAME_DISEASE: Final = "same disease {}"
+WHY_SAME_DISEASE: Final = "same disease {}"
 """Why a case answers the question for a code."""
 
 
@@ -75,6 +75,15 @@ class DiseaseCases(Frozen):
     """All that may be shared and that the platform's screening calls rare."""
     others: int = Field(ge=0)
     """Further ones that may be shared and that its screening does not call rare."""
+
+    def counts(self, shown_max: int) -> str:
+        """Say how many there are, where so many at the most are shown."""
+        text = f"{self.rare or 'no'} rare case" if self.rare < 2 else f"{self.rare:,} rare cases"
+        shown = min(len(self.items), shown_max)
+        if shown < self.rare:
+            text += f", of which the {shown} that changed last are shown"
+        others = f"; {self.others:,} more that are not rare there, or not screened yet"
+        return text + (others if self.others else "")
 
 
 class NetworkCases(Frozen):

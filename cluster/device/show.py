@@ -16,7 +16,7 @@ from rich.text import Text
 
 from cluster.contracts.disease import DiseaseAnswer, Passage, Treatment
 from cluster.contracts.image_models import ListedModel, Recognition
-from cluster.contracts.related import DiseaseCases, NetworkCases
+from cluster.contracts.related import NetworkCases
 from cluster.device.cache import MIB, CachedModel
 from cluster.device.client import CASES_ASKED, Answered, Fetched, Listing, day
 from cluster.errors import DazzleError
@@ -38,7 +38,6 @@ CANNOT_TELL_OUTSIDE: Final = (
     "of its classes."
 )
 OUTSIDE: Final = "outside what this model knows"
-NO_CASE: Final = "no rare case"
 NO_DISEASE: Final = "is no disease of the database, so there is nothing to look up"
 
 
@@ -235,7 +234,7 @@ def cases_lines(disease_id: str, found: NetworkCases | DazzleError) -> Iterator[
     yield plain(f"  coded {', '.join(codes[:SHOWN])}")
     yield from map(plain, _more(len(codes), "codes"))
     for platform, cases in found.found.items():
-        yield plain(f"  {_cut(platform)}: {_count(cases)}")
+        yield plain(f"  {_cut(platform)}: {cases.counts(CASES_ASKED)}")
         for one in cases.items[:CASES_ASKED]:
             yield plain(f"    {_cut(one.item_id)}: {_cut(one.why)}")
     for platform, reason in found.unanswered.items():
@@ -243,15 +242,6 @@ def cases_lines(disease_id: str, found: NetworkCases | DazzleError) -> Iterator[
         yield plain(f"  {_cut(platform)}: {told}", "yellow")
     if not found.found and not found.unanswered:
         yield plain("  no platform was asked; whether there are cases is not known", "yellow")
-
-
-def _count(cases: DiseaseCases) -> str:
-    text = f"{cases.rare:,} rare case{'' if cases.rare == 1 else 's'}" if cases.rare else NO_CASE
-    shown = min(len(cases.items), CASES_ASKED)
-    if shown < cases.rare:
-        text += f", of which the {shown} that changed last are shown"
-    others = f"; {cases.others:,} more that are not rare there, or not screened yet"
-    return text + (others if cases.others else "")
 
 
 def _treatment(answer: DiseaseAnswer) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import Final
 from cluster.case import codes as case_codes
 from cluster.contracts.disease import DiseaseAnswer
 from cluster.contracts.related import (
-    SAME_DISEASE,
+    WHY_SAME_DISEASE,
     DiseaseCases,
     DiseaseQuestion,
     NetworkCases,
@@ -32,38 +32,27 @@ REFUSED: Final = "it has no agreement with the platform that asks"
 
 def answer_and_question(
     database: DiseaseDatabase, query: str, limit: int
-) -> tuple[DiseaseAnswer, DiseaseQuestion]:
+) -> tuple[DiseaseAnswer | None, DiseaseQuestion]:
     """Return Y of a disease, and what platforms are asked for its cases with.
 
     Args:
         database: which has the records.
-        query: a code or a name; words that are neither lead to no cases.
+        query: a code or a name; a code is asked for also where no record has it, words that are
+            neither lead to no cases.
         limit: cases of one platform that are named.
 
     Raises:
         InputError: it names a vocabulary, with a colon, and is no code of it.
-        NotFound: no record has this code or name.
+        NotFound: no record has this name.
     """
     answer = database.answer(query, words=False)
-    if answer is None:
-        what = f"no disease of {database.card.name} has the code or name {query[:80]!r}"
-        raise NotFound(what, remedy="Look for it with python -m jobs.find_disease.")
-    return answer, _question(answer, limit)
-
-
-def question_about(database: DiseaseDatabase, query: str, limit: int) -> DiseaseQuestion:
-    """Return what platforms are asked; a code is one though the database has no record of it.
-
-    Raises:
-        InputError, NotFound: as ``answer_and_question``.
-    """
+    if answer is not None:
+        return answer, _question(answer, limit)
     code = disease_codes.code_of(query)
-    try:
-        return answer_and_question(database, query, limit)[1]
-    except NotFound:
-        if not code:
-            raise
-        return DiseaseQuestion(disease_id=code, name="", codes=(code,), limit=limit)
+    if not code:
+        what = f"no disease of {database.card.name} has the name {query[:80]!r}"
+        raise NotFound(what, remedy="Look for it with python -m jobs.find_disease, or give a code.")
+    return None, DiseaseQuestion(disease_id=code, name="", codes=(code,), limit=limit)
 
 
 def platforms_to_ask(platform: Platform, question: DiseaseQuestion, by: str) -> tuple[str, ...]:
@@ -79,8 +68,8 @@ def platforms_to_ask(platform: Platform, question: DiseaseQuestion, by: str) -> 
     with platform.ledger.begin() as tx:
         peers = deliveries.agreed_peers(tx)
         if peers:
-            facts = {"questions": 1, "peers": [*peers], "diseases": [question.disease_id]}
-            facts["by"] = by
+            asked = [question.disease_id]
+            facts = {"questions": 1, "peers": [*peers], "diseases": asked, "by": by}
             journal.append_audit(tx, platform.clock.now(), "disclosure attempted", facts)
     return (platform.platform_id, *peers)
 
@@ -175,6 +164,6 @@ def _item(
         title=question.name,
         platform=platform.platform_id,
         score=1.0,
-        why=SAME_DISEASE.format(code),
+        why=WHY_SAME_DISEASE.format(code),
         audience=(asker,),
     )

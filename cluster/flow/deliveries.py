@@ -139,7 +139,7 @@ def _denial(
         pushes = deliveries.related_pushes(tx, row.case_id, row.peer, envelope.round)
         if pushes[-1][0] != row.delivery_id:
             return SUPERSEDED
-        if envelope.only_takes_back:
+        if envelope.only_takes_back and deliveries.was_sent(tx, row.case_id, row.peer):
             return "" if has_key else "peer_key_missing"
         redacted = sha256(envelope.payload) == envelope.digest
     facts = gate.GateFacts(

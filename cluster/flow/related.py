@@ -20,10 +20,8 @@ from cluster.contracts.related import (
     RelatedQuery,
     RelatedQuestions,
 )
-from cluster.contracts.sharing import Envelope
-from cluster.flow import outbox
 from cluster.flow.platform import Platform
-from cluster.ids import canonical_json, key_of, sha256
+from cluster.flow.pushes import push_new
 from cluster.ontology import term_id
 from cluster.retrieval.feature import vectors
 from cluster.retrieval.index import CaseFilter
@@ -38,17 +36,13 @@ from cluster.retrieval.literature import (
 )
 from cluster.retrieval.profiles import profiles_of
 from cluster.retrieval.ranking import explain, similarity
-from cluster.sharing.delivery import State
 from cluster.sharing.refresh import (
     SCORE_MIN,
     best_items,
     is_due,
-    may_see,
-    new_or_changed,
 )
 from cluster.storage import cases as case_rows
 from cluster.storage import deliveries, journal
-from cluster.storage.cases import StoredCase
 from cluster.storage.literature import NAMED
 
 CANDIDATES = 20
@@ -192,7 +186,7 @@ def store_related(platform: Platform, now: float, answers: RelatedAnswers) -> in
                 platform.settings.related_max,
             )
             home = documents[case_id]
-            n_pushed += _push_new(tx, platform, home, best, targets.get(case_id, []))
+            n_pushed += push_new(tx, platform, home, best, targets.get(case_id, []))
     return n_pushed
 
 
@@ -220,8 +214,10 @@ def forget(tx: Connection, platform: Platform, item_id: str, origin: str) -> Non
             kept = [item for item in items if stays(item)]
             if len(kept) < len(items):
                 deliveries.put_answer(tx, case_id, source, kept, LONG_AGO)
-        best = [item for item in deliveries.get_related(tx, case_id) if stays(item)]
-        _push_new(tx, platform, case, best, targets.get(case_id, []))
+        before = deliveries.get_related(tx, case_id)
+        best = [item for item in before if stays(item)]
+        if len(best) < len(before):
+            push_new(tx, platform, case, best, targets.get(case_id, []))
 
 
 def related_of(platform: Platform, case_id: str) -> list[RelatedItem]:
@@ -303,37 +299,6 @@ def _note_disclosures(tx: Connection, platform: Platform, questions: RelatedQues
             journal.append_audit(tx, now, "disclosure attempted", told)
 
 
-def _push_new(
-    tx: Connection,
-    platform: Platform,
-    case: StoredCase,
-    best: Sequence[RelatedItem],
-    targets: Sequence[str],
-) -> int:
-    """Replace what is kept beside a case; returns how many items were new or changed.
-
-    A platform that may not have got the push before is told of all, so that this one stands alone.
-    """
-    case_id = case.case_id
-    before = deliveries.get_related(tx, case_id)
-    changed = new_or_changed(best, deliveries.related_digests(tx, case_id))
-    deliveries.put_related(tx, case_id, changed)
-    deliveries.keep_related(tx, case_id, [item.item_id for item in best])
-    kept = {item.item_id for item in best}
-    for peer in targets:
-        standing = [item for item in best if may_see(item, peer)]
-        names = tuple(_shown(platform, item, peer).item_id for item in standing)
-        told = [item for item in changed if may_see(item, peer)]
-        gone = [item for item in before if may_see(item, peer) and item.item_id not in kept]
-        pushes = deliveries.related_pushes(tx, case_id, peer, case.round)
-        if told or gone if pushes else standing:
-            is_known = pushes and pushes[-1][1] is State.DELIVERED
-            told = told if is_known else standing
-            envelope = _push(platform, case, peer, told, names, len(pushes))
-            outbox.queue(tx, platform, case, envelope)
-    return len(changed)
-
-
 def _items(
     platform: Platform,
     asker: str,
@@ -372,27 +337,3 @@ def _items(
 
 def _publications(case: Case) -> list[str]:
     return [reference.id for reference in case.phenopacket.meta_data.external_references]
-
-
-def _shown(platform: Platform, item: RelatedItem, peer: str) -> RelatedItem:
-    """Return an item as a receiver is told of it: own cases under the name that they have there."""
-    own = item.kind == "case" and item.platform == platform.platform_id
-    name = platform.shared_id(item.item_id, peer) if own else item.item_id
-    return item.model_copy(update={"audience": (), "item_id": name})
-
-
-def _push(
-    platform: Platform,
-    case: StoredCase,
-    peer: str,
-    told: Sequence[RelatedItem],
-    standing: tuple[str, ...],
-    number: int,
-) -> Envelope:
-    """Make a delivery of items; its number tells a return to an earlier state from that state."""
-    shown = [_shown(platform, item, peer) for item in told]
-    payload = canonical_json([item.model_dump() for item in shown])
-    rounds = (case.round,) if case.round else ()
-    about = key_of(platform.platform_id, case.case_id, peer, number, *rounds)
-    key = key_of("related", about, sha256(payload), *standing)
-    return outbox.addressed(platform, case, ("related", key), peer, payload, standing)

@@ -228,6 +228,14 @@ def of_case(tx: Connection, case_id: str) -> list[tuple[Delivery, Row[Any]]]:
     return [(_delivery(row), row) for row in tx.execute(chosen).all()]
 
 
+def was_sent(tx: Connection, case_id: str, peer: str) -> bool:
+    """Say whether anything about a case was ever claimed for a platform, which may have it then."""
+    chosen = select(outbox.c.delivery_id).where(
+        outbox.c.case_id == case_id, outbox.c.peer == peer, outbox.c.epoch > 0
+    )
+    return tx.execute(chosen.limit(1)).first() is not None
+
+
 def related_pushes(tx: Connection, case_id: str, peer: str, round_: int) -> list[tuple[str, State]]:
     """Return key and state of what was queued beside a case in a round, oldest first."""
     chosen = select(outbox.c.delivery_id, outbox.c.state).where(

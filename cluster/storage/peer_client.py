@@ -27,14 +27,14 @@ from cluster.contracts.peers import (
 )
 from cluster.contracts.related import (
     PMID,
-    SAME_DISEASE,
+    WHY_SAME_DISEASE,
     DiseaseCases,
     DiseaseQuestion,
     RelatedItem,
     RelatedQuery,
 )
 from cluster.contracts.sharing import Envelope, Receipt, Refusal
-from cluster.retrieval.literature import NETWORK
+from cluster.retrieval.literature import NETWORK, SAME_DISEASE, score_of
 from cluster.retrieval.query import CaseQuery, Hit, PeerHits, PeerSearch
 from cluster.storage.mme_client import (
     AGENT,
@@ -51,7 +51,6 @@ CALL_BYTES: Final = 2 << 20
 """Of payloads that go in one call, where one alone is not more."""
 TEXT_CHARS: Final = 300
 """Of a title or a reason in a peer's words."""
-LITERATURE_SCORE_MAX: Final = 3.0
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -153,7 +152,7 @@ class RemotePlatform:
         _check_names(name, [item.item_id for item in cases.items])
         if cases.rare < len(cases.items):
             raise Unanswered(UNREADABLE)
-        known = {SAME_DISEASE.format(code) for code in question.codes}
+        known = {WHY_SAME_DISEASE.format(code) for code in question.codes}
         items = tuple(
             RelatedItem(
                 item_id=item.item_id,
@@ -161,7 +160,7 @@ class RemotePlatform:
                 title=question.name,
                 platform=name,
                 score=1.0,
-                why=item.why if item.why in known else SAME_DISEASE.format(question.disease_id),
+                why=item.why if item.why in known else WHY_SAME_DISEASE.format(question.disease_id),
             )
             for item in cases.items[: question.limit]
         )
@@ -239,7 +238,7 @@ def _as_its_own(item: RelatedItem, platform: str) -> RelatedItem:
         "source": NETWORK,
         "title": item.title[:TEXT_CHARS] if is_case else "",
         "why": item.why[:TEXT_CHARS],
-        "score": min(max(item.score, 0.0), 1.0 if is_case else LITERATURE_SCORE_MAX),
+        "score": min(max(item.score, 0.0), 1.0 if is_case else score_of(SAME_DISEASE, 1.0)),
     }
     return item.model_copy(update=told)
 

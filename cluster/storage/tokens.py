@@ -24,7 +24,7 @@ def put_token(tx: Connection, stored: StoredToken) -> None:
     """
     taken = select(tokens.c.kid).where(tokens.c.kid == stored.card.kid)
     if tx.execute(taken).first():
-        what = f"this command has issued token {stored.card.kid}, whose secret was told then"
+        what = f"token {stored.card.kid} was issued under this key, and its secret told then"
         remedy = "Use that one; or revoke it, and order another under a new key."
         raise Conflict(what, "Idempotency-Key", remedy)
     row = {"card": stored.card.model_dump_json(), "digest": stored.digest, "revoked_at": None}

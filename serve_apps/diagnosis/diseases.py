@@ -9,9 +9,9 @@ from fastapi import APIRouter, Body, Query, Request
 
 from cluster.contracts.diagnosis import Result, ResultAnswer
 from cluster.contracts.disease import DiseaseAnswer
-from cluster.contracts.related import NetworkCases
+from cluster.contracts.related import DiseaseQuestion, NetworkCases
 from cluster.errors import InputError, NotFound
-from cluster.flow.cases_of_disease import question_about
+from cluster.flow.cases_of_disease import answer_and_question
 from cluster.flow.diseases import OTHERS_MAX, DiseaseDatabase
 from cluster.flow.results import answer_of_result, listed_version
 from cluster.settings import Settings
@@ -44,6 +44,10 @@ class Diseases:
         if opened is None or opened[0] != digest:
             opened = self._opened = (digest, DiseaseDatabase.of(self._folder))
         return opened[1]
+
+    def question(self, query: str, limit: int) -> DiseaseQuestion:
+        """Return what platforms are asked; raises as ``answer_and_question``."""
+        return answer_and_question(self.serving(), query, limit)[1]
 
     @staticmethod
     @contextmanager
@@ -96,8 +100,7 @@ def add_diseases(made: APIRouter, ports: DiagnosisPorts, diseases: Diseases) -> 
         reason, which says nothing of its cases. A case has a name made for this platform.
         """
         with diseases.asked("disease"):
-            database = diseases.serving()
-            question = await asyncio.to_thread(question_about, database, disease, limit)
+            question = await asyncio.to_thread(diseases.question, disease, limit)
         return await ports.cases.cases_of_disease(platform, question, caller_of(request).name)
 
     @made.post("/results")

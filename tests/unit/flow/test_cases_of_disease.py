@@ -110,9 +110,17 @@ def test_a_code_of_another_record_is_asked_for_alone() -> None:
     assert (asked.codes, asked.disease_id, asked.name) == (("OMIM:154790",), "OMIM:154790", "")
 
 
+def test_a_code_that_no_record_has_is_asked_for_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """C8: cases have diseases that the database which serves does not know; that is said."""
+    answer, asked = answer_and_question(DATABASE, "MIM 618393", 3)
+    assert (answer, asked.codes, asked.name, asked.limit) == (None, ("OMIM:618393",), "", 3)
+    show_cases(answer, cases_by_platform(asked, {}, {}))
+    assert "no record of OMIM:618393" in capsys.readouterr().out
+
+
 def test_words_lead_to_no_cases() -> None:
     """C8: nobody is told of a disease that was not named."""
-    with pytest.raises(NotFound, match="has the code or name"):
+    with pytest.raises(NotFound, match="has the name"):
         question("tall with a lens out of place")
     with pytest.raises(InputError):
         question("OMIM:12")
